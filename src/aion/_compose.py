@@ -1,0 +1,117 @@
+"""The composition root: settings in, a wired engine out. The only place that names concrete stores."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import sys
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from aion._core.duration import Duration
+from aion._core.ids import check_id
+from aion._flow.definitions import WorkflowCall
+from aion._runtime.clock import Clock, SystemClock
+from aion._runtime.engine import CoreEngine
+from aion._runtime.entropy import Entropy, SystemEntropy
+from aion._runtime.registry import Registry
+from aion._runtime.settings import Settings
+from aion.errors import InvalidInput, InvalidState
+from aion.stores.base import Store
+from aion.stores.memory import MemoryStore
+from aion.stores.sqlite import SqliteStore
+
+R = TypeVar("R")
+
+
+def open_store(url: str | Store, *, read_only: bool = False) -> Store:
+    """The store that a URL names: `memory:`, `sqlite:///relative.db`, `sqlite:////absolute.db`.
+
+    Raises:
+        InvalidInput: the scheme is unknown, or the URL has no path.
+        StoreError: the store cannot be opened; the message says why and what to do.
+    """
+    if isinstance(url, Store):
+        return url
+    if not isinstance(url, str):
+        raise InvalidInput(f"a store is a URL or a Store object, not {url!r}")
+    if url == "memory:":
+        return MemoryStore(shard_count=1)
+    if url.startswith("sqlite:///"):
+        path = url[len("sqlite:///") :]
+        if not path:
+            raise InvalidInput(f"store {url!r} has no path: write sqlite:///file.db, or sqlite:////absolute/file.db")
+        return SqliteStore.open(path, read_only=read_only)
+    raise InvalidInput(f"store {url!r} is of no known kind: expected 'memory:' or 'sqlite:///path.db'")
+
+
+class Engine(CoreEngine):
+    """A durable workflow engine on a store, embedded in this process.
+
+    ```python
+    async with aion.Engine("sqlite:///shop.db", register=[fulfil, charge]) as engine:
+        run = await engine.start(fulfil(order), id="order-17")
+        print(await run.result())
+    ```
+
+    `store` is a URL or a `Store` object; `register` are workflows, activities, or modules that contain them;
+    `namespace` keeps its workflows apart from others in the same store. Further keywords are the fields of
+    `Settings`.
+
+    Raises:
+        InvalidInput: the store's scheme is unknown, or two definitions share a name.
+        StoreError: the store cannot be opened; the message says why and what to do.
+    """
+
+    def __init__(
+        self,
+        store: str | Store,
+        *,
+        register: Iterable[object] = (),
+        namespace: str = "default",
+        clock: Clock | None = None,
+        entropy: Entropy | None = None,
+        **settings: Any,
+    ) -> None:
+        if not __debug__:
+            raise InvalidState("Aion's own checks are assertions: run Python without -O")
+        registry = Registry()
+        registry.register(register)
+        super().__init__(
+            open_store(store),
+            registry,
+            clock or SystemClock(),
+            entropy or SystemEntropy(),
+            make_settings(namespace, settings),
+        )
+
+
+def make_settings(namespace: str, changes: dict[str, Any]) -> Settings:
+    """Settings with some changed.
+
+    Raises:
+        InvalidInput: there is no such setting.
+    """
+    known = {field.name for field in dataclasses.fields(Settings)}
+    unknown = sorted(set(changes) - known)
+    if unknown:
+        raise InvalidInput(f"there is no engine setting {unknown[0]!r}; there are: {', '.join(sorted(known))}")
+    return Settings(namespace=check_id(namespace, "namespace"), **changes)
+
+
+def run(call: WorkflowCall[R], *, store: str | Store = "memory:", id: str | None = None, grace: Duration = "10s") -> R:
+    """Run one workflow to its end and return its result: for scripts. Must not be called from async code.
+
+    With an id, a run that was interrupted goes on, and one that has finished gives its result again.
+    """
+
+    async def main() -> R:
+        engine = Engine(store, register=[call.definition, sys.modules[call.definition.__module__]])
+        await engine.start_serving()
+        try:
+            handle = await engine.start(call, id=id, on_conflict="attach")
+            return await handle.result()
+        finally:
+            await engine.close(grace)
+
+    return asyncio.run(main())

@@ -1,0 +1,71 @@
+"""What activity code may ask about the attempt it is running in."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from contextvars import ContextVar
+
+from aion.errors import InvalidState
+
+
+class AttemptInfo:
+    """One attempt of an activity.
+
+    `idempotency_key` is the same in all attempts of one request: give it to the outside world, so that it
+    can tell a repetition. `deadline` is when this attempt's time is over, or None. `cancelled` tells
+    synchronous code that nobody waits for it any more.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        id: str,
+        attempt: int,
+        namespace: str = "",
+        workflow_id: str = "",
+        run_id: str = "",
+        timeout: int | None = None,
+    ) -> None:
+        self.name = name
+        self.id = id
+        self.attempt = attempt
+        self.namespace = namespace
+        self.workflow_id = workflow_id
+        self.run_id = run_id
+        self.cancelled = False
+        self._ends = None if timeout is None else time.monotonic() + timeout / 1_000_000
+        self.deadline = (
+            None
+            if timeout is None
+            else datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(microseconds=timeout)
+        )
+
+    @property
+    def idempotency_key(self) -> str:
+        return f"{self.namespace}/{self.run_id}/{self.id}"
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+    def out_of_time(self) -> bool:
+        """Whether the attempt's own time is over."""
+        return self._ends is not None and time.monotonic() >= self._ends
+
+    def __repr__(self) -> str:
+        return f"<attempt {self.attempt} of {self.name} {self.id}>"
+
+
+current_attempt: ContextVar[AttemptInfo | None] = ContextVar("aion_attempt", default=None)
+
+
+def activity_info() -> AttemptInfo:
+    """The attempt this code runs in. Outside a workflow it is a local one that nobody records.
+
+    Raises:
+        InvalidState: this is not activity code.
+    """
+    info = current_attempt.get()
+    if info is None:
+        raise InvalidState("aion.activity_info() works inside activities only; inside a workflow use aion.info()")
+    return info

@@ -1,0 +1,28 @@
+"""What makes plain Python deterministic inside workflows; installed once, when the package is imported.
+
+Four parts, each inert outside workflows: `dispatch` (asyncio's names lead to our primitives), `substitutes` (clocks,
+randomness, UUIDs), `refusals` and `audit` (what reaches outside raises `ForbiddenInWorkflow`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from aion._flow import audit, dispatch, refusals, substitutes
+from aion._flow.substitutes import adopt
+
+__all__ = ["adopt", "install"]
+
+# In asyncio and not here, so that a second copy of this package in one process does not install again.
+_MARK = "aion_guards_installed"
+
+
+def install() -> None:
+    """Install all guards; calling it again does nothing."""
+    if hasattr(asyncio, _MARK):
+        return
+    setattr(asyncio, _MARK, True)
+    dispatch.install()
+    substitutes.install()
+    refusals.install()
+    audit.install()

@@ -1,0 +1,428 @@
+"""The deterministic event loop: one per run, a FIFO of callbacks, time from history, no I/O.
+
+The loop runs standard C tasks. It differs from asyncio's own in what must not depend on the outside:
+`time()` is the time of the event being reacted to, `call_later` asks the engine for a durable timer, and
+whatever reaches for threads, sockets or processes raises `ForbiddenInWorkflow`.
+
+Commands are matched here: live, `issue` collects them; on replay it compares each with the event that
+recorded it, and stops the loop at the first difference.
+
+Nothing is left to the garbage collector: every task and async generator is held until it ends or `close`
+ends it, with commands off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import hashlib
+import logging
+from asyncio import events as asyncio_events
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from aion._core import commands as cmd
+from aion._core.commands import describe
+from aion._core.events import AnyEvent
+from aion._core.replay import fits
+from aion._flow.location import caller
+from aion.errors import ForbiddenInWorkflow, InvalidInput, QueryFailed
+
+if TYPE_CHECKING:
+    import random
+
+T = TypeVar("T")
+_log = logging.getLogger("aion.workflow")
+_unregister_task: Callable[[Any], None] = asyncio.tasks._unregister_task  # type: ignore[attr-defined]
+_current_task = asyncio.tasks.current_task
+_YEARS_1000 = 1000 * 366 * 24 * 3600.0
+
+# A coroutine may await again while it is being closed. Code that does so more often than this never
+# means to end; it is kept and reported instead.
+_CLOSE_ATTEMPTS = 100
+
+
+class Diverged(BaseException):
+    """Unwinds workflow code whose command does not fit its history. Not an `Exception`: it is not for users."""
+
+
+class Handle:
+    """A callback in the ready queue."""
+
+    __slots__ = ("args", "callback", "context", "dropped")
+
+    def __init__(self, callback: Callable[..., object], args: tuple[Any, ...], context: contextvars.Context | None):
+        self.callback = callback
+        self.args = args
+        self.context = contextvars.copy_context() if context is None else context
+        self.dropped = False
+
+    def cancel(self) -> None:
+        self.dropped = True
+
+    def cancelled(self) -> bool:
+        return self.dropped
+
+
+class TimerHandle(Handle):
+    """A callback behind a durable timer; `id` is None when it needed none, because its time had come."""
+
+    __slots__ = ("_when", "id", "loop")
+
+    def __init__(
+        self,
+        loop: WorkflowLoop,
+        id: str | None,
+        when: float,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        context: contextvars.Context | None,
+    ) -> None:
+        super().__init__(callback, args, context)
+        self.loop = loop
+        self.id = id
+        self._when = when
+
+    def when(self) -> float:
+        return self._when
+
+    def cancel(self) -> None:
+        if not self.dropped:
+            self.dropped = True
+            # Once it has fired it is no longer among the timers, and there is nothing to disarm.
+            if self.id is not None and self.loop.timers.pop(self.id, None) is not None:
+                self.loop.issue(cmd.DisarmTimer(self.id))
+
+
+class WorkflowFuture(asyncio.Future[Any]):
+    """A future that hashes by order of creation, so that sets of futures iterate alike on every replay."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, *, loop: WorkflowLoop) -> None:
+        super().__init__(loop=loop)
+        loop.created += 1
+        self.index = loop.created
+
+    def __hash__(self) -> int:
+        return self.index
+
+
+class WorkflowTask(asyncio.Task[Any]):
+    """A C task that hashes by order of creation and counts what its code asks for."""
+
+    __slots__ = ("count", "index", "prefix")
+
+    def __init__(self, coro: Any, *, loop: WorkflowLoop, path: str, name: str, context: Any = None) -> None:
+        # The base class enters the task into a global weak set while it is made, which hashes it.
+        loop.created += 1
+        self.index = loop.created
+        self.count = 0
+        self.prefix = path + "." if path else ""
+        super().__init__(coro, loop=loop, name=name, context=context)
+        # asyncio keeps every task in one global weak set; with many runs it degenerates.
+        _unregister_task(self)
+
+    def __hash__(self) -> int:
+        return self.index
+
+
+class WorkflowLoop(asyncio.AbstractEventLoop):
+    """The event loop of one run. All times in microseconds, except where asyncio wants seconds."""
+
+    is_aion_workflow = True
+
+    def __init__(self, started: int) -> None:
+        self.started = started
+        self.now = started
+        self.guarded = True
+        self.commands: list[cmd.AnyCommand] = []
+        self.expected: list[tuple[int, AnyEvent]] | None = None
+        self.position = 0
+        self.divergence: tuple[int, str, str] | None = None
+        self.read_only = ""
+        self.closing = False
+        self.created = 0
+        self.timers: dict[str, TimerHandle] = {}
+        self.predicates: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self.world: Any = None
+        self.context = contextvars.copy_context()
+        self._ready: deque[Handle] = deque()
+        self._tasks: list[WorkflowTask] = []
+        self._tasks_limit = 64
+        self._generators: list[Any] = []
+        self._callbacks = 0
+        self._random: random.Random | None = None
+
+    # ── commands ─────────────────────────────────────────────────────────────────────────────────
+
+    def issue(self, command: cmd.AnyCommand) -> AnyEvent | None:
+        """Ask the engine for something. On replay, the event that recorded it; live, None.
+
+        Raises:
+            QueryFailed: a query handler, predicate or side effect tried to record something.
+            Diverged: the history records something else here.
+        """
+        if self.closing:
+            return None
+        if self.read_only:
+            raise QueryFailed(f"{self.read_only} may not record anything, but it issued {describe(command)}")
+        if self.expected is None:
+            self.commands.append(command)
+            return None
+        if self.position >= len(self.expected):
+            self.diverge(self._next_seq(), "nothing more here", describe(command))
+        seq, event = self.expected[self.position]
+        if not fits(command, event, self.world.same_input):
+            self.diverge(seq, describe(event), describe(command))
+        self.position += 1
+        return event
+
+    def next_recorded(self) -> AnyEvent | None:
+        """On replay, the recorded event that the next command must fit; None if there is none."""
+        if self.expected is None or self.position >= len(self.expected):
+            return None
+        return self.expected[self.position][1]
+
+    def diverge(self, seq: int, recorded: str, attempted: str) -> NoReturn:
+        """Note the first difference and stop the code where it stands."""
+        if self.divergence is None:
+            self.divergence = (seq, recorded, attempted)
+        raise Diverged
+
+    def _next_seq(self) -> int:
+        return self.expected[-1][0] + 1 if self.expected else 0
+
+    def next_id(self) -> str:
+        """The place of the next request in the program: path of the task, ordinal within it."""
+        task = _current_task(self)
+        if type(task) is WorkflowTask:
+            task.count += 1
+            return task.prefix + str(task.count)
+        self._callbacks += 1
+        return f"~{self._callbacks}"
+
+    # ── running ──────────────────────────────────────────────────────────────────────────────────
+
+    def run_ready(self) -> None:
+        """Run callbacks in order until none is left, or until the code diverges."""
+        ready = self._ready
+        while ready:
+            handle = ready.popleft()
+            if handle.dropped:
+                continue
+            try:
+                handle.context.run(handle.callback, *handle.args)
+            except Diverged:
+                return
+            except BaseException as exc:
+                # A task keeps its exception itself; SystemExit and KeyboardInterrupt also come up here,
+                # and must not take the workflow thread with them.
+                self.call_exception_handler({"message": "exception in a callback", "exception": exc})
+            if self.divergence is not None:
+                return
+            if self.predicates:
+                self.check_predicates()
+
+    def check_predicates(self) -> None:
+        """Look at all waiting predicates, in order of creation: after every applied input and task step."""
+        for entry in list(self.predicates):
+            predicate, waiter = entry
+            if waiter.done():
+                self.predicates.remove(entry)
+                continue
+            self.read_only = "a wait_until predicate"
+            try:
+                true = bool(predicate())
+            except Exception as exc:
+                waiter.set_exception(exc)
+                self.predicates.remove(entry)
+            else:
+                if true:
+                    waiter.set_result(None)
+                    self.predicates.remove(entry)
+            finally:
+                self.read_only = ""
+
+    def fire(self, id: str) -> None:
+        """A durable timer's time came."""
+        handle = self.timers.pop(id, None)
+        if handle is not None:
+            self._ready.append(handle)
+
+    def idle(self) -> bool:
+        return not self._ready
+
+    # ── what asyncio asks of a loop ──────────────────────────────────────────────────────────────
+
+    def time(self) -> float:
+        return (self.now - self.started) / 1_000_000
+
+    def workflow_time(self) -> float:
+        """Seconds since the epoch, of the event being reacted to."""
+        return self.now / 1_000_000
+
+    def workflow_random(self) -> random.Random:
+        """The run's own generator, made on first use."""
+        if self._random is None:
+            self._random = self.world.new_random()
+        return self._random
+
+    def call_soon(
+        self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> Handle:  # type: ignore[override]
+        handle = Handle(callback, args, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_later(
+        self, delay: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> TimerHandle:  # type: ignore[override]
+        if not delay <= _YEARS_1000:
+            raise InvalidInput(f"a timer of {delay!r} seconds: expected a number, at most a thousand years")
+        micros = round(delay * 1_000_000)
+        if micros <= 0 or self.closing:
+            handle = TimerHandle(self, None, self.time(), callback, args, context)
+            self._ready.append(handle)
+            return handle
+        id = self.next_id()
+        handle = TimerHandle(self, id, self.time() + delay, callback, args, context)
+        self.issue(cmd.ArmTimer(id, micros, caller(2)))
+        self.timers[id] = handle
+        return handle
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> TimerHandle:  # type: ignore[override]
+        return self.call_later(when - self.time(), callback, *args, context=context)
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return WorkflowFuture(loop=self)
+
+    def create_task(  # type: ignore[override]
+        self, coro: Generator[Any, None, T] | Coroutine[Any, Any, T], *, name: str | None = None, context: Any = None
+    ) -> asyncio.Task[T]:
+        if self.read_only:
+            raise QueryFailed(f"{self.read_only} may not start tasks")
+        return self.create_task_at(coro, self.next_id(), name, context)
+
+    def create_task_at(self, coro: Any, path: str, name: str | None = None, context: Any = None) -> Any:
+        """Make a task whose commands get ids under `path`."""
+        if len(path) > 64:
+            # Chains of tasks that make tasks would otherwise have ids that grow without bound.
+            path = "#" + hashlib.sha256(path.encode()).hexdigest()[:24]
+        task = WorkflowTask(coro, loop=self, path=path, name=name or f"task-{path or 'main'}", context=context)
+        self._tasks.append(task)
+        if len(self._tasks) > self._tasks_limit:
+            self._tasks = [kept for kept in self._tasks if not kept.done()]
+            self._tasks_limit = max(64, 2 * len(self._tasks))
+        return task
+
+    def tasks(self) -> list[asyncio.Task[Any]]:
+        """The tasks that have not ended, in order of creation."""
+        return [task for task in self._tasks if not task.done()]
+
+    def get_debug(self) -> bool:
+        return False
+
+    def set_debug(self, enabled: bool) -> None:
+        """Debug mode reads clocks; it does nothing here."""
+
+    def is_running(self) -> bool:
+        return asyncio_events._get_running_loop() is self
+
+    def is_closed(self) -> bool:
+        return False
+
+    def get_task_factory(self) -> None:
+        return None
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Report what no task or caller will: once, and never while replaying."""
+        if self.expected is None and not self.closing:
+            _log.error("%s", context.get("message"), exc_info=context.get("exception"))
+
+    def keep_generator(self, generator: Any) -> None:
+        """Hold an async generator until it ends, so that collection never finalises it at a random moment."""
+        if len(self._generators) >= 64:
+            self._generators = [kept for kept in self._generators if kept.ag_frame is not None]
+        self._generators.append(generator)
+
+    async def shutdown_asyncgens(self) -> None:
+        """Nothing to do: `close` ends generators."""
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Nothing to do: there is none."""
+
+    # ── the end ──────────────────────────────────────────────────────────────────────────────────
+
+    def close(self) -> None:
+        """End every coroutine, in the run's own context, recording nothing.
+
+        `finally` blocks run; each await in them raises `GeneratorExit` again. The newest task is closed
+        first, so that a task's children are gone before it is.
+        """
+        self.closing = True
+        self.expected = None
+        self.predicates.clear()
+        self._ready.clear()
+        for task in reversed(self._tasks):
+            if not task.done():
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+                self.context.run(_end, task.get_coro(), task.get_name())
+        for generator in reversed(self._generators):
+            if generator.ag_frame is not None:
+                self.context.run(_end, generator.aclose(), "async generator")
+        self._ready.clear()
+        self._tasks.clear()
+        self._generators.clear()
+        self.timers.clear()
+        self.commands.clear()
+        self.world = None
+
+
+def _end(coro: Any, name: str) -> None:
+    """Throw `GeneratorExit` into a coroutine until it has ended."""
+    for _ in range(_CLOSE_ATTEMPTS):
+        try:
+            coro.throw(GeneratorExit)
+        except (StopIteration, StopAsyncIteration, GeneratorExit):
+            return
+        except BaseException:
+            # What clean-up code raises while it is thrown away has no reader.
+            return
+    _log.error("%s does not end when it is closed: it was given up after %d tries", name, _CLOSE_ATTEMPTS)
+
+
+def _forbid(name: str, instead: str) -> Any:
+    def forbidden(self: WorkflowLoop, *args: Any, **kwargs: Any) -> NoReturn:
+        raise ForbiddenInWorkflow(f"loop.{name}() reaches outside the workflow: {instead}")
+
+    forbidden.__name__ = name
+    forbidden.__doc__ = f"Forbidden: {instead}."
+    return forbidden
+
+
+_AN_ACTIVITY = "do it in an activity"
+_FORBIDDEN = {
+    "run_in_executor": "a synchronous activity runs in a thread; await one instead",
+    "call_soon_threadsafe": "send the workflow a signal instead",
+    "set_task_factory": "tasks of a workflow are made by its own loop",
+    "set_default_executor": "a synchronous activity runs in a thread; await one instead",
+    "run_forever": "the engine runs the loop",
+    "run_until_complete": "await the coroutine instead",
+    "stop": "return from the workflow function instead",
+    "add_signal_handler": "send the workflow a signal instead",
+    **dict.fromkeys(
+        (
+            "getaddrinfo getnameinfo create_connection create_server create_unix_connection create_unix_server "
+            "create_datagram_endpoint start_tls sendfile connect_read_pipe connect_write_pipe subprocess_shell "
+            "subprocess_exec add_reader remove_reader add_writer remove_writer sock_recv sock_recv_into sock_sendall "
+            "sock_connect sock_accept sock_sendfile sock_recvfrom sock_recvfrom_into sock_sendto connect_accepted_socket"
+        ).split(),
+        _AN_ACTIVITY,
+    ),
+}
+for _name, _instead in _FORBIDDEN.items():
+    setattr(WorkflowLoop, _name, _forbid(_name, _instead))

@@ -1,0 +1,97 @@
+"""What leaves the engine thread, collected during a pass and sent to the engine's event loop in one hop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from aion._runtime.commit import Batch
+from aion._runtime.dispatch import ActivityTask
+
+# Kinds of messages: a plain tuple each, because there are several for every step of every workflow.
+GIVE, FAIL, LAUNCH, CANCEL, PUBLISH = range(5)
+
+
+class Answers:
+    """Messages for the event loop. `post` carries a list of them there, in order."""
+
+    def __init__(self, post: Callable[[list[Any]], None]) -> None:
+        self._post = post
+        self._messages: list[tuple[int, Any, Any]] = []
+        self.sinks: list[Any] = []
+
+    def give(self, reply: Any, value: Any) -> None:
+        if type(reply) is Place:
+            reply.gathered.put(self, reply.index, value)
+        elif reply is not None:
+            self._messages.append((GIVE, reply, value))
+
+    def fail(self, reply: Any, error: BaseException) -> None:
+        if type(reply) is Place:
+            reply.gathered.fail(self, error)
+        elif reply is not None:
+            self._messages.append((FAIL, reply, error))
+
+    def launch(self, task: ActivityTask) -> None:
+        self._messages.append((LAUNCH, task, None))
+
+    def cancel(self, run: int, seq: int) -> None:
+        self._messages.append((CANCEL, run, seq))
+
+    def publish(self, batch: Batch, refused: dict[int, Any]) -> None:
+        """Hand committed events to those who watch, each run's with the run they belong to."""
+        by_run: dict[int, list[Any]] = {}
+        for row in batch.rows:
+            if row.run not in refused:
+                by_run.setdefault(row.run, []).append(row)
+        committed = [(turn.run, by_run[turn.run.run]) for turn in batch.turns if turn.run.run in by_run]
+        described = [
+            ((run.namespace, run.workflow_id, run.run_id, run.type, run.state.status), rows) for run, rows in committed
+        ]
+        for sink in self.sinks:
+            self._messages.append((PUBLISH, sink, described))
+
+    def send(self) -> None:
+        """Send what was collected, if anything."""
+        if self._messages:
+            messages, self._messages = self._messages, []
+            self._post(messages)
+
+
+class Gathered:
+    """Collects the answers of several requests into one."""
+
+    def __init__(self, reply: Any, count: int) -> None:
+        self._reply = reply
+        self._results: list[Any] = [None] * count
+        self._places = 0
+        self._left = count
+        self._failed = False
+
+    def place(self) -> Place:
+        """Where the next request's answer goes."""
+        place = Place(self, self._places)
+        self._places += 1
+        return place
+
+    def put(self, answers: Answers, index: int, value: Any) -> None:
+        self._results[index] = value
+        self._left -= 1
+        if self._left == 0 and not self._failed:
+            answers.give(self._reply, self._results)
+
+    def fail(self, answers: Answers, error: BaseException) -> None:
+        """The first failure is the answer of all."""
+        if not self._failed:
+            self._failed = True
+            answers.fail(self._reply, error)
+
+
+class Place:
+    """One request's place in a `Gathered`; it stands where a reply would."""
+
+    __slots__ = ("gathered", "index")
+
+    def __init__(self, gathered: Gathered, index: int) -> None:
+        self.gathered = gathered
+        self.index = index

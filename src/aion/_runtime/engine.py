@@ -1,0 +1,387 @@
+"""The engine that users hold: asks the engine thread, runs activities on its own loop, and closes cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import logging
+import socket
+from collections.abc import AsyncIterator, Sequence
+from os import getpid
+from types import TracebackType
+from typing import Any, TypeVar
+
+import msgspec
+
+from aion._core.duration import Duration, to_micros
+from aion._core.ids import check_id, new_uuid7
+from aion._flow.converter import codec_for
+from aion._flow.definitions import Workflow, WorkflowCall
+from aion._runtime import answers
+from aion._runtime import requests as rq
+from aion._runtime.clock import Clock
+from aion._runtime.dispatch import Dispatcher
+from aion._runtime.entropy import Entropy
+from aion._runtime.filters import parse_filter
+from aion._runtime.handle import WorkflowHandle
+from aion._runtime.registry import Registry
+from aion._runtime.scheduler import Scheduler
+from aion._runtime.settings import Settings
+from aion._runtime.supervisor import Supervisor
+from aion._runtime.views import Page, description_of
+from aion._runtime.watch import EventFeed, RunEvent
+from aion.errors import InvalidInput, InvalidState, ShuttingDown, StoreError, StoreLocked
+from aion.stores.base import Fenced, Store
+
+R = TypeVar("R")
+_log = logging.getLogger("aion.engine")
+
+_CONFLICT_POLICIES = ("fail", "attach", "terminate", "restart")
+_STARTS_MAX = 10_000
+
+
+class CoreEngine:
+    """The engine without its choice of store, clock and randomness; `aion.Engine` makes that choice.
+
+    All methods are to be called on the event loop that opened the engine.
+    """
+
+    def __init__(
+        self, store: Store, registry: Registry, clock: Clock, entropy: Entropy, settings: Settings
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._clock = clock
+        self._entropy = entropy
+        self._settings = settings
+        self._namespace = settings.namespace
+        self._owner = f"{socket.gethostname()}:{getpid()}:{entropy.bytes(6).hex()}"
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._scheduler: Scheduler | None = None
+        self._supervisor: Supervisor | None = None
+        self._dispatcher = Dispatcher(self._report, settings)
+        self._stopped: BaseException | None = None
+        self._done = asyncio.Event()
+        self._closing = False
+        self._feeds: set[EventFeed] = set()
+
+    # ── opening and closing ──────────────────────────────────────────────────────────────────────
+
+    async def start_serving(self) -> None:
+        """Take the store's shard and begin to work. Suspended runs stay where they are until something wakes them.
+
+        Raises:
+            StoreLocked: another engine owns the store.
+            StoreError: the store cannot be used; the message says why.
+        """
+        if self._loop is not None:
+            raise InvalidState("this engine was opened before; make another one")
+        self._loop = asyncio.get_running_loop()
+        ttl = int(self._settings.lease_ttl * 1_000_000)
+        leases = await asyncio.to_thread(self._store.claim, self._owner, self._clock.now(), ttl, None)
+        if not leases:
+            raise StoreLocked("another engine owns all of this store: close it, or wait until its lease has ended")
+        self._leases = leases
+        self._scheduler = self._new_scheduler()
+        self._supervisor = Supervisor("aion-engine", self._work, self._recover, self._gave_up, self._clock)
+        self._supervisor.start()
+
+    def _new_scheduler(self) -> Scheduler:
+        return Scheduler(
+            self._store,
+            self._owner,
+            self._leases[0],
+            self._registry,
+            self._clock,
+            self._entropy,
+            self._settings,
+            self._post,
+        )
+
+    async def close(self, grace: Duration = "10s") -> None:
+        """Stop taking work, let activities finish for `grace`, and leave everything else to the next start.
+
+        What still runs after `grace` is cancelled; nothing is recorded of it, so it is handed out again.
+        """
+        if self._scheduler is None or self._closing:
+            return
+        self._closing = True
+        await self._dispatcher.close(to_micros(grace, "grace") / 1_000_000)
+        self._scheduler.submit(rq.Stop())
+        await self._done.wait()
+        for feed in list(self._feeds):
+            feed.end()
+        if self._stopped is None:
+            await asyncio.to_thread(self._store.release, self._owner, self._leases)
+        await asyncio.to_thread(self._store.close)
+
+    async def __aenter__(self) -> Any:
+        await self.start_serving()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    # ── starting ─────────────────────────────────────────────────────────────────────────────────
+
+    async def start(
+        self,
+        call: WorkflowCall[R],
+        *,
+        id: str | None = None,
+        on_conflict: str = "fail",
+        request_id: str | None = None,
+        attributes: dict[str, Any] | None = None,
+        summary: str | None = None,
+    ) -> WorkflowHandle[R]:
+        """Start a workflow; its handle, once the start is durable.
+
+        Args:
+            id: the workflow id; a new one is made without it.
+            on_conflict: what to do when the id is running or ran before: `"fail"`, `"attach"` to that run,
+                `"terminate"` a running one and start, `"restart"` if the last one is closed.
+            request_id: asking again with the same one gives the first answer again.
+
+        Raises:
+            AlreadyExists: the id is taken and the policy refuses another run.
+            InvalidInput: an argument cannot be recorded.
+            NotRegistered: the engine does not know the workflow.
+        """
+        request = self._start_request(call, id, on_conflict, request_id, attributes, summary)
+        started: rq.Started = await self._ask(request)
+        return self._handle(started, request.definition)
+
+    async def start_many(self, calls: Sequence[tuple[WorkflowCall[Any], dict[str, Any]]]) -> list[WorkflowHandle[Any]]:
+        """Start several workflows in one durable batch: all of them, or none.
+
+        Raises:
+            AlreadyExists: one of the ids is taken, or given twice.
+        """
+        if len(calls) > _STARTS_MAX:
+            raise InvalidInput(f"start_many got {len(calls):,} calls, the limit is {_STARTS_MAX:,}: make several batches")
+        requests = [self._start_request(call, **_start_options(options)) for call, options in calls]
+        reply = self._reply()
+        started: list[rq.Started] = await self._await(rq.StartMany(requests, reply), reply)
+        return [self._handle(one, request.definition) for one, request in zip(started, requests, strict=True)]
+
+    async def execute(self, call: WorkflowCall[R], **options: Any) -> R:
+        """Start a workflow and wait for its result; the options are those of `start`."""
+        handle = await self.start(call, **options)
+        return await handle.result()
+
+    def get(self, id: str, run_id: str | None = None) -> WorkflowHandle[Any]:
+        """A handle on a workflow, or on one of its runs. Nothing is looked up."""
+        return WorkflowHandle(self, check_id(id, "workflow id"), run_id, None)
+
+    def _start_request(
+        self,
+        call: WorkflowCall[Any],
+        id: str | None = None,
+        on_conflict: str = "fail",
+        request_id: str | None = None,
+        attributes: dict[str, Any] | None = None,
+        summary: str | None = None,
+    ) -> rq.Start:
+        if not isinstance(call, WorkflowCall):
+            raise InvalidInput(f"start needs a call of a workflow, like fulfil(order), not {call!r}")
+        if on_conflict not in _CONFLICT_POLICIES:
+            raise InvalidInput(f"on_conflict={on_conflict!r}: expected one of {', '.join(map(repr, _CONFLICT_POLICIES))}")
+        definition = call.definition
+        self._registry.check_workflow(definition)
+        limit = self._settings.limits.payload_bytes_max
+        payload, named = definition.signature.encode_call(call.args, call.kwargs, limit)
+        encoded = None if not attributes else codec_for(dict[str, Any]).encode(attributes, limit)
+        if id is None:
+            workflow_id = new_uuid7(self._clock.now(), self._entropy.bytes(10))
+        else:
+            workflow_id = check_id(id, "workflow id")
+        if request_id is not None:
+            check_id(request_id, "request id")
+        call.take()
+        return rq.Start(
+            definition,
+            self._namespace,
+            workflow_id,
+            id is None,
+            payload,
+            named,
+            on_conflict,
+            request_id,
+            encoded,
+            summary,
+            self._reply(),
+        )
+
+    def _handle(self, started: rq.Started, definition: Workflow[..., Any]) -> WorkflowHandle[Any]:
+        return WorkflowHandle(self, started.workflow_id, started.run_id, definition)
+
+    # ── looking ──────────────────────────────────────────────────────────────────────────────────
+
+    async def list(self, filter: str = "", *, limit: int = 100, cursor: str | None = None) -> Page:
+        """A page of runs, by start time, then id.
+
+        Raises:
+            InvalidFilter: the filter cannot be read; `position` says where.
+        """
+        if not 1 <= limit <= 10_000:
+            raise InvalidInput(f"limit={limit!r}: expected 1 to 10,000")
+        wanted = parse_filter(filter, self._namespace)
+        after = _read_cursor(cursor)
+        records = await asyncio.to_thread(self._store.list_runs, wanted, limit, after)
+        more = _cursor(records[-1].started, records[-1].run) if len(records) == limit else None
+        return Page([description_of(record) for record in records], more)
+
+    async def events(self, filter: str = "", from_seq: int | None = None) -> AsyncIterator[RunEvent]:
+        """Events of all runs that match, as they commit; with `from_seq`, first those already recorded from there on.
+
+        Within one run there is no gap and no duplicate. It goes on until it is closed or the engine is.
+        """
+        wanted = parse_filter(filter, self._namespace)
+        feed = EventFeed(wanted)
+        async with self._watching(feed):
+            seen: dict[str, int] = {}
+            if from_seq is not None:
+                async for past in self._recorded(filter, from_seq):
+                    seen[past.run_id] = past.event.seq
+                    yield past
+            async for live in feed:
+                if live.event.seq > seen.get(live.run_id, 0):
+                    yield live
+
+    async def _recorded(self, filter: str, from_seq: int) -> AsyncIterator[RunEvent]:
+        cursor: str | None = None
+        while True:
+            page = await self.list(filter, limit=1_000, cursor=cursor)
+            for run in page:
+                for event in await self.get(run.id, run.run_id).history(from_seq=from_seq):
+                    yield RunEvent(run.id, run.run_id, run.type, event)
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    @contextlib.asynccontextmanager
+    async def _watching(self, feed: EventFeed) -> AsyncIterator[None]:
+        reply = self._reply()
+        await self._await(rq.Watch(feed, True, reply), reply)
+        self._feeds.add(feed)
+        try:
+            yield
+        finally:
+            self._feeds.discard(feed)
+            if not self._closing:
+                reply = self._reply()
+                await self._await(rq.Watch(feed, False, reply), reply)
+
+    async def register(self, *things: object) -> None:
+        """Add or replace definitions. Blocked runs of workflows whose code changed are tried again."""
+        reply = self._reply()
+        await self._await(rq.Register(things, reply), reply)
+
+    # ── the engine thread ────────────────────────────────────────────────────────────────────────
+
+    def _reply(self) -> asyncio.Future[Any]:
+        loop = self._loop
+        if loop is None:
+            raise InvalidState("this engine is not open: use `async with engine`, or await engine.start_serving()")
+        if asyncio.get_running_loop() is not loop:
+            raise InvalidState("this engine was opened on another event loop: call it there")
+        return loop.create_future()
+
+    async def _ask(self, request: Any) -> Any:
+        return await self._await(request, request.reply)
+
+    async def _await(self, request: Any, reply: asyncio.Future[Any]) -> Any:
+        if self._stopped is not None:
+            raise StoreError(f"the engine has stopped: {self._stopped}") from self._stopped
+        if self._closing or self._scheduler is None:
+            raise ShuttingDown("the engine is closed")
+        self._scheduler.submit(request)
+        return await reply
+
+    def _report(self, report: rq.Report) -> None:
+        if self._scheduler is not None:
+            self._scheduler.submit(report)
+
+    def _post(self, messages: list[Any]) -> None:
+        """From the engine thread: hand a pass's messages to the event loop."""
+        assert self._loop is not None
+        try:
+            self._loop.call_soon_threadsafe(self._deliver, messages)
+        except RuntimeError:
+            # The loop was closed under the engine. Everything recorded stays; nobody is left to tell.
+            _log.warning("the event loop of the engine is closed; %d messages had no reader", len(messages))
+
+    def _deliver(self, messages: list[tuple[int, Any, Any]]) -> None:
+        dispatcher = self._dispatcher
+        for kind, first, second in messages:
+            if kind == answers.GIVE:
+                if not first.done():
+                    first.set_result(second)
+            elif kind == answers.LAUNCH:
+                dispatcher.launch(first)
+            elif kind == answers.FAIL:
+                if not first.done():
+                    first.set_exception(second)
+            elif kind == answers.CANCEL:
+                dispatcher.cancel(first, second)
+            else:
+                first.put(second)
+
+    def _work(self) -> None:
+        scheduler = self._scheduler
+        assert scheduler is not None
+        scheduler.run()
+        scheduler.shut()
+        self._tell_done(None)
+
+    def _recover(self, exc: BaseException) -> None:
+        """Replace a scheduler that failed: memory is thrown away, requests that wait are kept."""
+        old = self._scheduler
+        assert old is not None
+        if isinstance(exc, Fenced):
+            raise exc
+        replacement = self._new_scheduler()
+        # The queue stays, since other threads hold it; what the old scheduler had taken out is lost with it.
+        replacement.take_over(old)
+        self._scheduler = replacement
+
+    def _gave_up(self, exc: BaseException) -> None:
+        scheduler = self._scheduler
+        assert scheduler is not None
+        scheduler.give_up(StoreError(f"the engine has stopped: {exc}"))
+        self._tell_done(exc)
+
+    def _tell_done(self, exc: BaseException | None) -> None:
+        def finish() -> None:
+            self._stopped = exc
+            self._done.set()
+
+        assert self._loop is not None
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(finish)
+
+
+def _start_options(options: dict[str, Any]) -> dict[str, Any]:
+    allowed = {"id", "attributes", "summary"}
+    unknown = set(options) - allowed
+    if unknown:
+        raise InvalidInput(f"start_many does not take {sorted(unknown)}: it takes {sorted(allowed)}")
+    return options
+
+
+def _cursor(started: int, run: int) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode((started, run))).decode()
+
+
+def _read_cursor(cursor: str | None) -> tuple[int, int] | None:
+    if cursor is None:
+        return None
+    try:
+        return msgspec.json.decode(base64.urlsafe_b64decode(cursor), type=tuple[int, int])
+    except (ValueError, msgspec.DecodeError) as exc:
+        raise InvalidInput(f"cursor {cursor!r} is not one that list() gave") from exc
+
+

@@ -1,0 +1,102 @@
+"""A run in memory: its state, its code, and the inputs that wait for its next turn."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from aion._core import events as ev
+from aion._core.inputs import AnyInput
+from aion._core.state import RunState
+from aion._flow.stepper import Stepper
+from aion.stores.base import RequestRow, RunRow
+
+
+class Delivery:
+    """An input on its way into a run.
+
+    `reply` is answered with `answer` once the turn that takes it is durable; `inbox` is the id of its row
+    if it was accepted earlier; `request` is kept with the turn so that asking again gives the same answer.
+    """
+
+    __slots__ = ("answer", "inbox", "input", "reply", "request")
+
+    def __init__(
+        self,
+        input: AnyInput,
+        reply: Any = None,
+        answer: Any = None,
+        inbox: int | None = None,
+        request: RequestRow | None = None,
+    ) -> None:
+        self.input = input
+        self.reply = reply
+        self.answer = answer
+        self.inbox = inbox
+        self.request = request
+
+
+class ResidentRun:
+    """One run in memory.
+
+    `stepper` is None while the run is blocked (or absent code keeps it from moving); `opening` holds the
+    start of a run that is not yet recorded; `block` says why a blocked run is; `note` is a `WorkflowBlocked` or `WorkflowUnblocked` that its
+    next turn records first. `flushing` means its last turn is not yet durable: it takes no other.
+    """
+
+    __slots__ = (
+        "block",
+        "chain",
+        "flushing",
+        "last_used",
+        "namespace",
+        "note",
+        "opening",
+        "queries",
+        "queue",
+        "ready",
+        "run",
+        "run_id",
+        "state",
+        "stepper",
+        "type",
+        "workflow_id",
+    )
+
+    def __init__(
+        self, run: int, namespace: str, workflow_id: str, chain: int, run_id: str, type: str, state: RunState
+    ) -> None:
+        self.run = run
+        self.namespace = namespace
+        self.workflow_id = workflow_id
+        self.chain = chain
+        self.run_id = run_id
+        self.type = type
+        self.state = state
+        self.stepper: Stepper | None = None
+        self.opening: Opening | None = None
+        self.note: ev.WorkflowBlocked | ev.WorkflowUnblocked | None = None
+        self.block: ev.WorkflowBlocked | None = None
+        self.queue: deque[Delivery] = deque()
+        self.queries: list[Any] | None = None
+        self.flushing = False
+        self.ready = False
+        self.last_used = 0.0
+
+    @property
+    def busy(self) -> bool:
+        """Whether it must stay in memory now."""
+        return self.flushing or self.ready or bool(self.queue) or self.opening is not None
+
+
+class Opening:
+    """The start of a run until it is durable."""
+
+    __slots__ = ("answer", "event", "reply", "request", "row")
+
+    def __init__(self, row: RunRow, event: ev.WorkflowStarted, reply: Any, answer: Any, request: RequestRow | None):
+        self.row = row
+        self.event = event
+        self.reply = reply
+        self.answer = answer
+        self.request = request

@@ -1,0 +1,37 @@
+"""Settings of an engine, with their reasons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from aion._core.limits import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What may be tuned; the defaults suit a laptop and a small server alike. Spans in seconds."""
+
+    namespace: str = "default"
+    # Runs kept in memory. More saves replays, each costs some kilobytes.
+    resident_runs_max: int = 20_000
+    # A run that nothing has happened to for this long is evicted.
+    resident_idle: float = 30.0
+    # Synchronous activities run in threads; they mostly wait, so more than cores is right.
+    activity_threads_max: int = 64
+    # How many inline activities run at once; the rest wait for their turn in order.
+    inline_activities_max: int = 1_000
+    # Turns in one commit. Larger batches only add latency once the fsync is spread over hundreds.
+    turns_per_flush_max: int = 500
+    # A batch this small is committed by the engine thread itself: two thread switches cost as much as it.
+    turns_inline_max: int = 2
+    # Timers due within this span are held in memory; later ones stay in the store.
+    timer_horizon: float = 10.0
+    timer_page: int = 2_000
+    recovery_page: int = 100
+    # Another engine takes this one's shards when it has not renewed its lease for this long.
+    lease_ttl: float = 10.0
+    query_timeout: float = 2.0
+    # Waiting after a store failure, doubled up to the second figure.
+    retry_first: float = 0.1
+    retry_last: float = 5.0
+    limits: Limits = field(default_factory=Limits)
