@@ -38,7 +38,7 @@ async def sleeper(value: Payload, seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
-proceed = aion.Signal("proceed", bool)
+proceed: aion.Signal[bool] = aion.Signal("proceed", bool)
 
 
 @aion.workflow

@@ -33,6 +33,8 @@ from aion.errors import InvalidInput
         (3 * 24 * 3600, 259_200_000_000),
         (1e-9, 1),
         ("0.0000001s", 1),
+        ("0.0000016s", 2),
+        ("0.0000014s", 1),
         (timedelta(0), 0),
         (timedelta(days=1, microseconds=7), 86_400_000_007),
         (timedelta(days=365_250), MICROS_MAX),

@@ -225,6 +225,7 @@ def repr_of(value: Any) -> Any:
     ("hint", "value"),
     [
         (dict[int, str], {1: "a", -5: "b", 2**70: "c"}),
+        pytest.param(dict[int, int], {1: 1 - 10**4300}, id="int keys beside 4,300 digits"),
         (dict[str, list[int]], {"b": [1], "a": []}),
         (Box[Item], Box(Item(1.5))),
         (list[int] | None, None),

@@ -44,6 +44,13 @@ class Cash(msgspec.Struct, tag="cash"):
     coins: int = 0
 
 
+class Plain(msgspec.Struct):
+    """A struct without a tag."""
+
+    a: int
+    b: int = 0
+
+
 class Row(msgspec.Struct, array_like=True):
     """A struct that is an array."""
 
@@ -83,6 +90,7 @@ class Order:
     free: Any = None
     either: int | list[Item] | None = None
     line: Row | None = None
+    plain: Plain | None = None
     extra: Mapping[str, Item] = field(default_factory=dict)
     must: int = field(kw_only=True, default=0)
 
@@ -120,6 +128,7 @@ SEVERAL = CallSignature(several)
         (b'{"id":"1","pay":{"type":"card","number":"1"}}', b'{"id":"1","pay":{"type":"card","number":"1","by":"a"}}'),
         (b'{"id":"1","rows":[[1],[2,3]]}', b'{"id":"1","rows":[[1,0],[2,3]]}'),
         (b'{"id":"1","either":[{"sku":"a"}]}', b'{"id":"1","either":[{"sku":"a","count":1}]}'),
+        (b'{"id":"1","plain":{"a":1}}', b'{"id":"1","plain":{"a":1,"b":2}}'),
         (b'{"id":"1","line":[1]}', b'{"id":"1","line":[1,2]}'),
         (b'{"id":"1","model":{"Id":1}}', b'{"id":"1","model":{"Id":1,"note":"n"}}'),
         (b'{"id":"1","parent":{"id":"0"}}', b'{"id":"1","parent":{"id":"0","parent":null}}'),

@@ -1,9 +1,11 @@
-"""The clock port: the only place where the runtime reads time."""
+"""The clock port: the only place where the runtime reads time, or waits for it."""
 
 from __future__ import annotations
 
+import queue
 import time
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 
 class Clock(Protocol):
@@ -15,6 +17,15 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Seconds that never go back."""
 
+    def wait(
+        self, inbox: queue.SimpleQueue[Any], timeout: float, next_due: Callable[[], int | None] | None
+    ) -> Any | None:
+        """The next request, or None when `timeout` seconds went by.
+
+        `next_due` is given when nothing can happen but by a timer or a request, and somebody waits for an
+        outcome: it tells when the next timer is due, so that a clock of its own may go there at once.
+        """
+
 
 class SystemClock:
     """The clock of the machine."""
@@ -24,3 +35,11 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+    def wait(
+        self, inbox: queue.SimpleQueue[Any], timeout: float, next_due: Callable[[], int | None] | None
+    ) -> Any | None:
+        try:
+            return inbox.get(timeout=timeout) if timeout > 0.0 else inbox.get_nowait()
+        except queue.Empty:
+            return None

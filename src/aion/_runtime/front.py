@@ -38,6 +38,7 @@ class Front:
         self._residency: Residency = scheduler.residency
         self._answers = scheduler.answers
         self._last_run = 0
+        self._time_expected = False
         self._waiters: dict[int, list[rq.AskOutcome]] = {}
         self._handlers: dict[type, Any] = {
             rq.Start: self._start,
@@ -48,6 +49,15 @@ class Front:
             rq.Register: self._register,
             rq.Watch: self._watch,
         }
+
+    @property
+    def anybody_waits(self) -> bool:
+        """Whether somebody waits for a run to end, or for time to go by."""
+        return bool(self._waiters) or self._time_expected
+
+    def expect_time(self) -> None:
+        """Somebody waits for time to go by: a clock that can jump may do so."""
+        self._time_expected = True
 
     def handle(self, request: Any) -> None:
         """Carry out a request; what goes wrong with it is its answer."""

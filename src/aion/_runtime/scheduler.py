@@ -90,8 +90,8 @@ class Scheduler:
         while not self.stopping or self._flushing is not None or self._built is not None:
             self.step(self._wait_time())
 
-    def step(self, timeout: float | None) -> None:
-        """One pass. Waits for a request for at most `timeout` seconds; None is without end."""
+    def step(self, timeout: float) -> None:
+        """One pass. Waits for a request for at most `timeout` seconds."""
         self._take_requests(timeout)
         if not self.stopping:
             self._fire_timers()
@@ -106,7 +106,7 @@ class Scheduler:
         if now >= self._renew_at and self._flushing is None:
             self._renew()
 
-    def _wait_time(self) -> float | None:
+    def _wait_time(self) -> float:
         if (self._ready or self._groups or self._built is not None) and self._flushing is None:
             return 0.0
         waits = [1.0]
@@ -119,11 +119,11 @@ class Scheduler:
             waits.append(0.0)
         return min(waits)
 
-    def _take_requests(self, timeout: float | None) -> None:
+    def _take_requests(self, timeout: float) -> None:
         inbox = self.inbox
-        try:
-            request = inbox.get_nowait() if timeout == 0.0 else inbox.get(timeout=timeout)
-        except queue.Empty:
+        waiting = timeout > 0.0 and self.front.anybody_waits and self.idle()
+        request = self.clock.wait(inbox, timeout, self.timers.next_due if waiting else None)
+        if request is None:
             return
         handle = self.handle
         # A bounded number at once, so that turns and timers get their share under a flood.

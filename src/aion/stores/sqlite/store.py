@@ -261,7 +261,7 @@ def _open_writing(
             version = identify(connection, path)
             make_durable(connection, path, durability)
             migrate(connection, version)
-            if vfs is None:
+            if vfs is None and durability == "full":
                 lay_out_log(path)
             writer = Writer(connection, path, busy_timeout_ms, failpoint)
             writer.disown()
