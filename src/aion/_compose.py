@@ -14,6 +14,7 @@ from aion._flow.definitions import WorkflowCall
 from aion._runtime.clock import Clock, SystemClock
 from aion._runtime.engine import CoreEngine
 from aion._runtime.entropy import Entropy, SystemEntropy
+from aion._runtime.failpoints import Failpoints
 from aion._runtime.registry import Registry
 from aion._runtime.settings import Settings
 from aion.errors import InvalidInput, InvalidState
@@ -24,7 +25,7 @@ from aion.stores.sqlite import SqliteStore
 R = TypeVar("R")
 
 
-def open_store(url: str | Store, *, read_only: bool = False) -> Store:
+def open_store(url: str | Store, *, read_only: bool = False, failpoints: Failpoints | None = None) -> Store:
     """The store that a URL names: `memory:`, `sqlite:///relative.db`, `sqlite:////absolute.db`.
 
     Raises:
@@ -41,7 +42,8 @@ def open_store(url: str | Store, *, read_only: bool = False) -> Store:
         path = url[len("sqlite:///") :]
         if not path:
             raise InvalidInput(f"store {url!r} has no path: write sqlite:///file.db, or sqlite:////absolute/file.db")
-        return SqliteStore.open(path, read_only=read_only)
+        reach = None if failpoints is None else failpoints.reach
+        return SqliteStore.open(path, read_only=read_only, failpoint=reach)
     raise InvalidInput(f"store {url!r} is of no known kind: expected 'memory:' or 'sqlite:///path.db'")
 
 
@@ -71,6 +73,7 @@ class Engine(CoreEngine):
         namespace: str = "default",
         clock: Clock | None = None,
         entropy: Entropy | None = None,
+        failpoints: Failpoints | None = None,
         **settings: Any,
     ) -> None:
         if not __debug__:
@@ -78,11 +81,12 @@ class Engine(CoreEngine):
         registry = Registry()
         registry.register(register)
         super().__init__(
-            open_store(store),
+            open_store(store, failpoints=failpoints),
             registry,
             clock or SystemClock(),
             entropy or SystemEntropy(),
             make_settings(namespace, settings),
+            failpoints,
         )
 
 

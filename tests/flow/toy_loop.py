@@ -3,6 +3,8 @@
 When nothing is ready, its clock jumps to the next timer. A program that waits for ever is an error.
 """
 
+# ruff: noqa: D102 - most methods are asyncio's, which says what they mean
+
 from __future__ import annotations
 
 import asyncio
@@ -137,3 +139,15 @@ class ToyLoop(asyncio.AbstractEventLoop):
 def run(main: Coroutine[Any, Any, T]) -> T:
     """The result of `main` on a loop of its own, guards off."""
     return ToyLoop(guarded=False).run(main)
+
+
+def in_callback(function: Callable[[], object]) -> BaseException | None:
+    """What a function raises when it is called by the loop, outside any task."""
+
+    async def main() -> None:
+        asyncio.get_running_loop().call_soon(function)
+        await asyncio.sleep(0)
+
+    loop = ToyLoop(guarded=False)
+    loop.run(main())
+    return loop.errors[0]["exception"] if loop.errors else None

@@ -6,6 +6,9 @@ ordinal within that task. What arrives from outside never shifts it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from msgspec import Raw, Struct
 
 from aion._core import events
@@ -58,19 +61,31 @@ AnyCommand = ScheduleActivity | CancelActivity | ArmTimer | DisarmTimer | Record
 
 def event_of(command: AnyCommand) -> events.AnyEvent:
     """The event that records a command."""
-    match command:
-        case ScheduleActivity(id, name, input, named, at, queue, timeout, retry):
-            return events.ActivityScheduled(id, name, input, named, at, queue, timeout, retry)
-        case ArmTimer(id, delay, at):
-            return events.TimerStarted(id, delay, at)
-        case DisarmTimer(id):
-            return events.TimerCancelled(id)
-        case CancelActivity(id, at):
-            return events.ActivityCancelled(id, at)
-        case RecordSideEffect(id, value, at):
-            return events.SideEffectRecorded(id, value, at)
-        case MarkPatch(change, at):
-            return events.PatchMarked(change, at)
+    return _EVENT_OF[type(command)](command)
+
+
+def _scheduled(command: ScheduleActivity) -> events.AnyEvent:
+    return events.ActivityScheduled(
+        command.id,
+        command.name,
+        command.input,
+        command.named,
+        command.at,
+        command.queue,
+        command.timeout,
+        command.retry,
+    )
+
+
+# A table rather than a chain of patterns: this is done for every command of every workflow.
+_EVENT_OF: dict[type, Callable[[Any], events.AnyEvent]] = {
+    ScheduleActivity: _scheduled,
+    CancelActivity: lambda command: events.ActivityCancelled(command.id, command.at),
+    ArmTimer: lambda command: events.TimerStarted(command.id, command.delay, command.at),
+    DisarmTimer: lambda command: events.TimerCancelled(command.id),
+    RecordSideEffect: lambda command: events.SideEffectRecorded(command.id, command.value, command.at),
+    MarkPatch: lambda command: events.PatchMarked(command.change, command.at),
+}
 
 
 def describe(item: AnyCommand | events.AnyEvent) -> str:

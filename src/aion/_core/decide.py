@@ -60,8 +60,11 @@ def _timer_due(state: RunState, seq: int) -> tuple[ev.AnyEvent, ...]:
 
 def _lost(state: RunState, id: str) -> tuple[ev.AnyEvent, ...]:
     activity = state.activities.get(id)
-    if activity is None or not activity.running:
+    if activity is None or activity.back_off is not None:
         return ()
+    if activity.attempt == 0:
+        # It was asked for while the former engine was closing, and never handed out.
+        return (ev.ActivityStarted(id),)
     policy = activity.scheduled.retry
     if policy is not None and policy.max_attempts == 1:
         # Somebody asked for at most one hand-out, so it may not be handed out again.

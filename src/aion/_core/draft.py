@@ -25,7 +25,7 @@ class Draft:
         self.state = state
         self.base = state.seq
         self.status_before = state.status
-        self.was_busy = state.handed_out > 0
+        self.was_busy = state.working > 0
         self.events: list[tuple[str, bytes, int]] = []
         self.armed: dict[int, PendingTimer] = {}
         self.disarmed: list[tuple[int, int, int]] = []

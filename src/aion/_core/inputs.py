@@ -28,7 +28,7 @@ class ActivityReported(Input, frozen=True):
 
 
 class AttemptLost(Input, frozen=True):
-    """The worker that had this attempt is gone; nothing is known of what it did."""
+    """Nobody works on this activity: its worker is gone, or it was never handed out."""
 
     id: str
 

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class PendingActivity:
-    """An activity without an outcome. `running`: its current attempt was handed out and has not reported."""
+    """An activity without an outcome. `running`: its current attempt was handed out and has not reported.
+
+    `attempt` is 0 until the first hand-out.
+    """
 
     __slots__ = ("attempt", "back_off", "dispatch", "running", "scheduled", "seq")
 
@@ -50,7 +53,8 @@ class RunState:
     """The state of one run, as its events have made it.
 
     `seq`, `digest`, `time` and `size` are the end of its history: of what is committed, except `seq`
-    and `size`, which count the events of the draft too while there is one.
+    and `size`, which count the events of the draft too while there is one. `working` counts activities
+    that need a process: handed out, or about to be; not those that wait for a back-off.
     """
 
     __slots__ = (
@@ -59,7 +63,6 @@ class RunState:
         "closed_by",
         "digest",
         "draft",
-        "handed_out",
         "run",
         "seq",
         "size",
@@ -67,6 +70,7 @@ class RunState:
         "time",
         "timer_seqs",
         "timers",
+        "working",
     )
 
     def __init__(self, run: int, digest: bytes) -> None:
@@ -79,7 +83,7 @@ class RunState:
         self.activities: dict[str, PendingActivity] = {}
         self.timers: dict[int, PendingTimer] = {}
         self.timer_seqs: dict[str, int] = {}
-        self.handed_out = 0
+        self.working = 0
         self.cancel_reason: str | None = None
         self.closed_by: ev.AnyEvent | None = None
         self.draft: Draft | None = None
@@ -111,7 +115,6 @@ class RunState:
 
     def hand_out(self, activity: PendingActivity) -> None:
         activity.running = True
-        self.handed_out += 1
         if self.draft is not None:
             self.draft.handed_out.append(activity)
 
@@ -119,7 +122,6 @@ class RunState:
         """The current attempt is over, or given up."""
         if activity.running:
             activity.running = False
-            self.handed_out -= 1
             if self.draft is not None:
                 self.draft.taken_back.append(activity)
 
@@ -145,10 +147,12 @@ def _closed(state: RunState, event: ev.AnyEvent, time: int) -> None:
         state.take_back(activity)
     state.activities.clear()
     state.timer_seqs.clear()
+    state.working = 0
 
 
 def _activity_scheduled(state: RunState, event: ev.ActivityScheduled, time: int) -> None:
     state.activities[event.id] = PendingActivity(event, state.seq)
+    state.working += 1
 
 
 def _activity_started(state: RunState, event: ev.ActivityStarted, time: int) -> None:
@@ -156,6 +160,7 @@ def _activity_started(state: RunState, event: ev.ActivityStarted, time: int) -> 
     if activity.back_off is not None:
         state.disarm(activity.back_off.seq)
         activity.back_off = None
+        state.working += 1
     state.take_back(activity)
     activity.attempt = event.attempt
     activity.dispatch = event.dispatch
@@ -164,11 +169,13 @@ def _activity_started(state: RunState, event: ev.ActivityStarted, time: int) -> 
 
 def _activity_completed(state: RunState, event: ev.ActivityCompleted, time: int) -> None:
     state.take_back(state.activities.pop(event.id))
+    state.working -= 1
 
 
 def _activity_failed(state: RunState, event: ev.ActivityFailed, time: int) -> None:
     activity = state.activities[event.id]
     state.take_back(activity)
+    state.working -= 1
     if event.retry_in is None:
         del state.activities[event.id]
     else:
@@ -179,6 +186,8 @@ def _activity_cancelled(state: RunState, event: ev.ActivityCancelled, time: int)
     activity = state.activities.pop(event.id)
     if activity.back_off is not None:
         state.disarm(activity.back_off.seq)
+    else:
+        state.working -= 1
     state.take_back(activity)
 
 

@@ -13,8 +13,9 @@ class AttemptInfo:
     """One attempt of an activity.
 
     `idempotency_key` is the same in all attempts of one request: give it to the outside world, so that it
-    can tell a repetition. `deadline` is when this attempt's time is over, or None. `cancelled` tells
-    synchronous code that nobody waits for it any more.
+    can tell a repetition. `dispatch` counts the hand-outs of one attempt, whose processes may die. `deadline`
+    is when this attempt's time is over, or None. `cancelled` tells synchronous code that nobody waits for it
+    any more.
     """
 
     def __init__(
@@ -26,10 +27,12 @@ class AttemptInfo:
         workflow_id: str = "",
         run_id: str = "",
         timeout: int | None = None,
+        dispatch: int = 1,
     ) -> None:
         self.name = name
         self.id = id
         self.attempt = attempt
+        self.dispatch = dispatch
         self.namespace = namespace
         self.workflow_id = workflow_id
         self.run_id = run_id

@@ -7,7 +7,6 @@ import inspect
 import sys
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, overload
@@ -18,6 +17,7 @@ from asyncio import _get_running_loop
 from aion._core.duration import Duration, to_micros
 from aion._core.events import RetryPolicy
 from aion._core.ids import check_name
+from aion._flow.activity_context import AttemptInfo, current_attempt
 from aion._flow.location import short_name
 from aion._flow.signature import CallSignature
 from aion.errors import InvalidInput, InvalidState
@@ -27,8 +27,6 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 Executor = Literal["inline", "thread"]
-
-inside_activity: ContextVar[bool] = ContextVar("aion_inside_activity", default=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +198,7 @@ class ActivityCall(_Call[R_co]):
         loop = _get_running_loop()
         if loop is not None and getattr(loop, "is_aion_workflow", False):
             return loop.world.schedule_activity(self)  # type: ignore[attr-defined,no-any-return]
-        if inside_activity.get():
+        if current_attempt.get() is not None:
             raise InvalidState(
                 f"activity {self.definition.name!r} was awaited inside another activity, where it would not be "
                 f"recorded: call {self.definition.name}.fn(...) for the plain function, or await it in the workflow"
@@ -209,9 +207,13 @@ class ActivityCall(_Call[R_co]):
 
     async def _plain(self) -> R_co:
         definition = self.definition
-        result = definition.fn(*self.args, **self.kwargs)
-        if isinstance(result, Awaitable):
-            result = await result
+        token = current_attempt.set(AttemptInfo(definition.name, "local", 1))
+        try:
+            result = definition.fn(*self.args, **self.kwargs)
+            if isinstance(result, Awaitable):
+                result = await result
+        finally:
+            current_attempt.reset(token)
         return result  # type: ignore[no-any-return]
 
 

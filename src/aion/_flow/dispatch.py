@@ -32,6 +32,8 @@ def install() -> None:
     patch_group(asyncio.TaskGroup)
     # `timeout` and `timeout_at` do nothing but make a Timeout.
     patch_timeout(asyncio.Timeout)
+    _patch_method(asyncio.Condition, "wait", aion_primitives.condition_wait)
+    _patch_method(asyncio.Semaphore, "acquire", aion_primitives.semaphore_acquire)
 
 
 def redirect(module: ModuleType, body: Any) -> None:
@@ -160,3 +162,13 @@ def _handing_over(name: str, plain: Callable[..., Any]) -> Callable[..., Any]:
         return plain(self, *args, **kwargs) if ours is None else getattr(ours, name)(*args, **kwargs)
 
     return method
+
+
+def _patch_method(kind: Any, name: str, durable: Callable[..., Any]) -> None:
+    plain = getattr(kind, name)
+
+    @functools.wraps(plain)
+    async def method(self: Any) -> Any:
+        return await (plain(self) if aion_loop() is None else durable(self))
+
+    setattr(kind, name, method)

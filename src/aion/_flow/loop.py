@@ -18,7 +18,6 @@ import contextvars
 import hashlib
 import logging
 from asyncio import events as asyncio_events
-from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -41,6 +40,9 @@ _YEARS_1000 = 1000 * 366 * 24 * 3600.0
 # A coroutine may await again while it is being closed. Code that does so more often than this never
 # means to end; it is kept and reported instead.
 _CLOSE_ATTEMPTS = 100
+
+# How many callbacks may have run before they are cut off the front of the ready queue.
+_TRIM_AFTER = 512
 
 
 class Diverged(BaseException):
@@ -148,7 +150,8 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         self.predicates: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self.world: Any = None
         self.context = contextvars.copy_context()
-        self._ready: deque[Handle] = deque()
+        # A list read from the front: an empty deque takes half a kilobyte, and most runs only wait.
+        self._ready: list[Handle] = []
         self._tasks: list[WorkflowTask] = []
         self._tasks_limit = 64
         self._generators: list[Any] = []
@@ -208,8 +211,13 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
     def run_ready(self) -> None:
         """Run callbacks in order until none is left, or until the code diverges."""
         ready = self._ready
-        while ready:
-            handle = ready.popleft()
+        position = 0
+        while position < len(ready):
+            handle = ready[position]
+            position += 1
+            if position >= _TRIM_AFTER:
+                del ready[:position]
+                position = 0
             if handle.dropped:
                 continue
             try:
@@ -224,6 +232,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                 return
             if self.predicates:
                 self.check_predicates()
+        ready.clear()
 
     def check_predicates(self) -> None:
         """Look at all waiting predicates, in order of creation: after every applied input and task step."""
@@ -366,7 +375,8 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         self.closing = True
         self.expected = None
         self.predicates.clear()
-        self._ready.clear()
+        # What still runs below must find nothing to do, nor leave anything to be done.
+        self._ready = []
         for task in reversed(self._tasks):
             if not task.done():
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
@@ -374,7 +384,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         for generator in reversed(self._generators):
             if generator.ag_frame is not None:
                 self.context.run(_end, generator.aclose(), "async generator")
-        self._ready.clear()
+        self._ready = []
         self._tasks.clear()
         self._generators.clear()
         self.timers.clear()

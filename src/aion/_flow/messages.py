@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from aion._core.duration import Duration
 from aion._core.ids import check_name
@@ -44,7 +44,13 @@ class Signal(Generic[T]):
     `name` is what senders use; `type` is what a value must be.
     """
 
-    def __init__(self, name: str, type: type[T] | Any = Any) -> None:
+    # A union and the like is no `type`; who declares one says Signal[int | None] on the left.
+    @overload
+    def __init__(self, name: str, type: type[T]) -> None: ...
+    @overload
+    def __init__(self: Signal[Any], name: str, type: Any = ...) -> None: ...
+
+    def __init__(self, name: str, type: Any = Any) -> None:
         self.name = check_name(name, "signal name")
         self.type = type
         self.codec = codec_for(type)
@@ -114,7 +120,12 @@ class Signal(Generic[T]):
 class Query(Generic[R]):
     """A typed, read-only question to a workflow. `arg` is the type of its one argument, None for none."""
 
-    def __init__(self, name: str, returns: type[R] | Any = Any, arg: Any = None) -> None:
+    @overload
+    def __init__(self, name: str, returns: type[R], arg: Any = None) -> None: ...
+    @overload
+    def __init__(self: Query[Any], name: str, returns: Any = ..., arg: Any = None) -> None: ...
+
+    def __init__(self, name: str, returns: Any = Any, arg: Any = None) -> None:
         self.name = check_name(name, "query name")
         self.returns = returns
         self.arg = arg

@@ -127,7 +127,8 @@ class TaskGroup:
         self._errors.append((number, failure))
         self._note_fatal(failure)
         parent = self._parent
-        if parent is None or parent.done():
+        assert parent is not None, "a group was over while a task of it ran"
+        if parent.done():
             task.get_loop().call_exception_handler(
                 {"message": f"Task {task!r} failed after its TaskGroup was gone", "exception": failure, "task": task}
             )

@@ -29,11 +29,9 @@ class OrderedSet(set[T]):
 
     def in_order(self) -> list[T]:
         """The members, first to last."""
-        # `set.copy` makes an object of this class without calling `__init__`.
-        first: dict[T, None] = getattr(self, "_first", {})
-        members = [member for member in first if member in self]
+        members = [member for member in self._first if member in self]
         if len(members) < len(self):
-            members += sorted((member for member in super().__iter__() if member not in first), key=hash)
+            members += sorted((member for member in super().__iter__() if member not in self._first), key=hash)
         return members
 
     def pop(self) -> T:

@@ -9,7 +9,7 @@ from aion._runtime.commit import Batch
 from aion._runtime.dispatch import ActivityTask
 
 # Kinds of messages: a plain tuple each, because there are several for every step of every workflow.
-GIVE, FAIL, LAUNCH, CANCEL, PUBLISH = range(5)
+GIVE, FAIL, LAUNCH, CANCEL, REACH, PUBLISH = range(6)
 
 
 class Answers:
@@ -37,6 +37,10 @@ class Answers:
 
     def cancel(self, run: int, seq: int) -> None:
         self._messages.append((CANCEL, run, seq))
+
+    def reach(self, name: str, writes: Any) -> None:
+        """A failpoint of the event loop: reached once all that was given before has been taken up there."""
+        self._messages.append((REACH, name, writes))
 
     def publish(self, batch: Batch, refused: dict[int, Any]) -> None:
         """Hand committed events to those who watch, each run's with the run they belong to."""

@@ -16,6 +16,7 @@ from typing import Any
 
 from aion._core.history import next_digest
 from aion._runtime.clock import Clock
+from aion._runtime.failpoints import Failpoints, writes_of
 from aion._runtime.requests import Flushed
 from aion._runtime.turn import Turn
 from aion.stores.base import EventRow, Flush, HeadRow, Lease, Refusal, StatusRow, Store, TimerRow
@@ -24,12 +25,14 @@ from aion.stores.base import EventRow, Flush, HeadRow, Lease, Refusal, StatusRow
 class Batch:
     """The turns that are committed together, and rows that belong to no turn."""
 
-    __slots__ = ("rows", "stale_timers", "turns")
+    __slots__ = ("rows", "stale_timers", "turns", "writes")
 
     def __init__(self) -> None:
         self.turns: list[Turn] = []
         self.stale_timers: list[tuple[int, int, int]] = []
         self.rows: list[EventRow] = []
+        self.writes: list[str] = []
+        """The names of its durable writes, for failpoints; empty when there are none."""
 
     def __bool__(self) -> bool:
         return bool(self.turns or self.stale_timers)
@@ -38,11 +41,20 @@ class Batch:
 class Committer:
     """Makes batches durable: small ones at once on the caller's thread, others on the writer thread."""
 
-    def __init__(self, store: Store, owner: str, lease: Lease, clock: Clock, done: Callable[[Flushed], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        owner: str,
+        lease: Lease,
+        clock: Clock,
+        done: Callable[[Flushed], None],
+        failpoints: Failpoints | None = None,
+    ) -> None:
         self._store = store
         self._owner = owner
         self._clock = clock
         self._done = done
+        self._failpoints = failpoints
         self._batches: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self.lease = lease
@@ -60,6 +72,9 @@ class Committer:
             add_turn(flush, turn, now)
         flush.timers_gone.extend(batch.stale_timers)
         batch.rows = flush.events
+        if self._failpoints is not None:
+            batch.writes = writes_of(flush)
+            self._failpoints.carry(batch.writes)
         return self._store.commit(flush)
 
     def commit_later(self, batch: Batch) -> None:
@@ -144,9 +159,12 @@ def _add_marks(flush: Flush, turn: Turn) -> None:
     draft = turn.draft
     state = draft.state
     run = state.run
-    busy = state.handed_out > 0
+    busy = state.working > 0
     if busy != draft.was_busy:
         (flush.busy if busy else flush.idle).append(run)
+    elif turn.run.block is not None and state.closed_by is not None:
+        # A blocked run may end without its history being known, so its mark goes in any case.
+        flush.idle.append(run)
     if state.status != draft.status_before and draft.base:
         closed = state.time if state.closed_by is not None else None
         flush.statuses.append(StatusRow(run, state.status, closed, *_block_of(turn)))
@@ -161,4 +179,6 @@ def _add_marks(flush: Flush, turn: Turn) -> None:
 
 def _block_of(turn: Turn) -> tuple[Any, Any]:
     block = turn.run.block
-    return (block.reason, block.code) if block is not None else (None, None)
+    if block is None:
+        return None, None
+    return f"{block.reason}: {block.message}" if block.message else block.reason, block.code

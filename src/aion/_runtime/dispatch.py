@@ -18,8 +18,9 @@ from msgspec import Raw
 from aion._core.events import ErrorInfo
 from aion._core.inputs import ActivityReported, AttemptLost
 from aion._flow.activity_context import AttemptInfo, current_attempt
-from aion._flow.definitions import Activity, inside_activity
+from aion._flow.definitions import Activity
 from aion._flow.failure import info_of
+from aion._runtime.failpoints import Failpoints
 from aion._runtime.requests import Report
 from aion._runtime.settings import Settings
 from aion.errors import InvalidInput, Terminal
@@ -46,19 +47,29 @@ class ActivityTask:
 class Dispatcher:
     """Runs attempts. `launch` and `cancel` are called on the loop that opened the engine."""
 
-    def __init__(self, report: Callable[[Report], None], settings: Settings) -> None:
+    def __init__(
+        self, report: Callable[[Report], None], settings: Settings, failpoints: Failpoints | None = None
+    ) -> None:
         self._report = report
         self._settings = settings
+        self._failpoints = failpoints
         self._tasks: dict[tuple[int, int], asyncio.Task[None]] = {}
         self._infos: dict[tuple[int, int], AttemptInfo] = {}
         self._waiting: deque[ActivityTask] = deque()
         self._threads: ThreadPoolExecutor | None = None
         self._closing = False
+        self._loop: asyncio.AbstractEventLoop
+
+    def open(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Run attempts on this loop."""
+        self._loop = loop
 
     def launch(self, task: ActivityTask) -> None:
         """Begin an attempt, or queue it when enough run already."""
         if self._closing:
             return
+        if self._failpoints is not None:
+            self._failpoints.reach("activity.before_start")
         if task.definition.settings.executor == "thread":
             self._launch_thread(task)
         elif len(self._tasks) >= self._settings.inline_activities_max:
@@ -105,14 +116,12 @@ class Dispatcher:
     # ── inline ───────────────────────────────────────────────────────────────────────────────────
 
     def _launch_inline(self, task: ActivityTask) -> None:
-        info = self._info(task)
-        context = contextvars.copy_context()
-        context.run(current_attempt.set, info)
-        context.run(inside_activity.set, True)
-        running = asyncio.get_running_loop().create_task(self._run_inline(task), context=context)
+        running = self._loop.create_task(self._run_inline(task, self._info(task)))
         self._tasks[task.run, task.seq] = running
 
-    async def _run_inline(self, task: ActivityTask) -> None:
+    async def _run_inline(self, task: ActivityTask, info: AttemptInfo) -> None:
+        # The task has a context of its own, which ends with it.
+        current_attempt.set(info)
         definition = task.definition
         try:
             args, kwargs = definition.signature.decode_call(task.input, task.named)
@@ -161,7 +170,7 @@ class Dispatcher:
         if task.timeout is not None:
             # A thread cannot be stopped: when its time is over the attempt is given up, and whatever it
             # still returns belongs to an attempt that is no longer current.
-            asyncio.get_running_loop().call_later(task.timeout / 1_000_000, self._give_up, task, info)
+            self._loop.call_later(task.timeout / 1_000_000, self._give_up, task, info)
         self._threads.submit(self._run_in_thread, task, info)
 
     def _give_up(self, task: ActivityTask, info: AttemptInfo) -> None:
@@ -174,7 +183,6 @@ class Dispatcher:
             return
         context = contextvars.copy_context()
         context.run(current_attempt.set, info)
-        context.run(inside_activity.set, True)
         definition = task.definition
         try:
             args, kwargs = definition.signature.decode_call(task.input, task.named)
@@ -203,6 +211,7 @@ class Dispatcher:
             task.workflow_id,
             task.run_id,
             task.timeout,
+            task.dispatch,
         )
         self._infos[task.run, task.seq] = info
         return info
@@ -210,6 +219,8 @@ class Dispatcher:
     def _finish(self, task: ActivityTask, result: Raw | None, exc: BaseException | None, kind: str) -> None:
         if self._infos.pop((task.run, task.seq), None) is None:
             return
+        if self._failpoints is not None:
+            self._failpoints.reach("activity.before_report")
         error: ErrorInfo | None = None
         non_retryable = False
         if exc is not None:

@@ -9,6 +9,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Sequence
 from os import getpid
+from threading import get_ident
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -23,11 +24,13 @@ from aion._runtime import requests as rq
 from aion._runtime.clock import Clock
 from aion._runtime.dispatch import Dispatcher
 from aion._runtime.entropy import Entropy
+from aion._runtime.failpoints import Failpoints
 from aion._runtime.filters import parse_filter
 from aion._runtime.handle import WorkflowHandle
 from aion._runtime.registry import Registry
 from aion._runtime.scheduler import Scheduler
 from aion._runtime.settings import Settings
+from aion._runtime.succession import give_up, take_over
 from aion._runtime.supervisor import Supervisor
 from aion._runtime.views import Page, description_of
 from aion._runtime.watch import EventFeed, RunEvent
@@ -48,7 +51,13 @@ class CoreEngine:
     """
 
     def __init__(
-        self, store: Store, registry: Registry, clock: Clock, entropy: Entropy, settings: Settings
+        self,
+        store: Store,
+        registry: Registry,
+        clock: Clock,
+        entropy: Entropy,
+        settings: Settings,
+        failpoints: Failpoints | None = None,
     ) -> None:
         self._store = store
         self._registry = registry
@@ -58,9 +67,11 @@ class CoreEngine:
         self._namespace = settings.namespace
         self._owner = f"{socket.gethostname()}:{getpid()}:{entropy.bytes(6).hex()}"
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
         self._scheduler: Scheduler | None = None
         self._supervisor: Supervisor | None = None
-        self._dispatcher = Dispatcher(self._report, settings)
+        self._failpoints = failpoints
+        self._dispatcher = Dispatcher(self._report, settings, failpoints)
         self._stopped: BaseException | None = None
         self._done = asyncio.Event()
         self._closing = False
@@ -78,6 +89,8 @@ class CoreEngine:
         if self._loop is not None:
             raise InvalidState("this engine was opened before; make another one")
         self._loop = asyncio.get_running_loop()
+        self._thread = get_ident()
+        self._dispatcher.open(self._loop)
         ttl = int(self._settings.lease_ttl * 1_000_000)
         leases = await asyncio.to_thread(self._store.claim, self._owner, self._clock.now(), ttl, None)
         if not leases:
@@ -97,6 +110,7 @@ class CoreEngine:
             self._entropy,
             self._settings,
             self._post,
+            self._failpoints,
         )
 
     async def close(self, grace: Duration = "10s") -> None:
@@ -107,9 +121,14 @@ class CoreEngine:
         if self._scheduler is None or self._closing:
             return
         self._closing = True
+        self._scheduler.submit(rq.Drain())
         await self._dispatcher.close(to_micros(grace, "grace") / 1_000_000)
+        if self._failpoints is not None:
+            self._failpoints.reach("close.drained")
         self._scheduler.submit(rq.Stop())
         await self._done.wait()
+        if self._failpoints is not None:
+            self._failpoints.reach("close.handed_over")
         for feed in list(self._feeds):
             feed.end()
         if self._stopped is None:
@@ -286,7 +305,7 @@ class CoreEngine:
         loop = self._loop
         if loop is None:
             raise InvalidState("this engine is not open: use `async with engine`, or await engine.start_serving()")
-        if asyncio.get_running_loop() is not loop:
+        if get_ident() != self._thread:
             raise InvalidState("this engine was opened on another event loop: call it there")
         return loop.create_future()
 
@@ -327,6 +346,10 @@ class CoreEngine:
                     first.set_exception(second)
             elif kind == answers.CANCEL:
                 dispatcher.cancel(first, second)
+            elif kind == answers.REACH:
+                assert self._loop is not None and self._failpoints is not None
+                # Behind the callbacks of the futures above, so that their readers have had their answers.
+                self._loop.call_soon(self._failpoints.reach, first, second)
             else:
                 first.put(second)
 
@@ -345,13 +368,13 @@ class CoreEngine:
             raise exc
         replacement = self._new_scheduler()
         # The queue stays, since other threads hold it; what the old scheduler had taken out is lost with it.
-        replacement.take_over(old)
+        take_over(replacement, old)
         self._scheduler = replacement
 
     def _gave_up(self, exc: BaseException) -> None:
         scheduler = self._scheduler
         assert scheduler is not None
-        scheduler.give_up(StoreError(f"the engine has stopped: {exc}"))
+        give_up(scheduler, StoreError(f"the engine has stopped: {exc}"))
         self._tell_done(exc)
 
     def _tell_done(self, exc: BaseException | None) -> None:

@@ -177,6 +177,15 @@ class Front:
                 return
         self._answers.fail(opening.reply, AlreadyExists(run.workflow_id, "running"))
 
+    def start_failed(self, run: ResidentRun, error: AionError) -> None:
+        """A start was not recorded, as far as is known: what else was asked of the run fails with it."""
+        for delivery in run.queue:
+            self._answers.fail(delivery.reply, error)
+        for query in run.queries or ():
+            self._answers.fail(query.reply, error)
+        for waiter in self._waiters.pop(run.run, ()):
+            self._answers.fail(waiter.reply.reply if isinstance(waiter.reply, rq.Start) else waiter.reply, error)
+
     def _start_many(self, request: rq.StartMany) -> None:
         """All or none: conflicts are found before the first run begins."""
         seen: set[Key] = set()
@@ -232,19 +241,26 @@ class Front:
     def _ask_outcome(self, request: rq.AskOutcome) -> None:
         present = self._residency.by_id.get((request.namespace, request.workflow_id))
         if present is not None and (request.run_id is None or present.run_id == request.run_id):
-            self._waiters.setdefault(present.run, []).append(request)
+            self._wait_for_end(present.run, request)
             return
         record = self._store.find(request.namespace, request.workflow_id, request.run_id)
         if record is None:
             raise NotFound(f"there is no workflow {request.workflow_id!r} in {request.namespace!r}")
         if record.closed is None:
-            self._waiters.setdefault(record.run, []).append(request)
+            self._wait_for_end(record.run, request)
             return
         rows = self._store.history(record.run, record.seq, 1)
         if not rows:
             raise StoreCorrupt(f"workflow {record.workflow_id!r}: its last event, {record.seq}, is missing")
         event = decode_event(rows[0].type, rows[0].data)
         self._answers.give(request.reply, rq.Outcome(record.workflow_id, record.run_id, record.type, event))
+
+    def _wait_for_end(self, run: int, request: rq.AskOutcome) -> None:
+        waiters = self._waiters.setdefault(run, [])
+        if len(waiters) >= 16:
+            # Callers that ask with a timeout, again and again, leave those they gave up behind.
+            waiters[:] = [waiter for waiter in waiters if isinstance(waiter.reply, rq.Start) or not waiter.reply.done()]
+        waiters.append(request)
 
     def closed(self, run: ResidentRun) -> None:
         """A run's end is durable: those who wait for it learn of it."""

@@ -7,7 +7,7 @@ inbox rows, and blocked runs whose code has changed are looked at.
 from __future__ import annotations
 
 from aion._runtime.registry import Registry
-from aion._runtime.residency import CORRUPT, MISSING, Residency
+from aion._runtime.residency import MISSING, Residency
 from aion.stores.base import Store
 
 
@@ -47,11 +47,18 @@ class Recovery:
         elif self._blocked_after is not None:
             records = self._store.blocked_runs(self._shard, self._blocked_after, self._page)
             self._blocked_after = records[-1].run if len(records) == self._page else None
-            runs = [record.run for record in records if self._may_fit(record.type, record.blocked_code)]
-            for number in runs:
-                present = self._residency.runs.get(number)
-                if present is not None and not present.busy:
+            runs = []
+            for record in records:
+                if not self._may_fit(record.type, record.blocked_code):
+                    continue
+                present = self._residency.runs.get(record.run)
+                if present is not None and present.busy:
+                    # Its turn is under way; it is looked at again when that is over.
+                    self._blocked_after = record.run - 1
+                    break
+                if present is not None:
                     self._residency.drop(present)
+                runs.append(record.run)
         else:
             return []
         return [number for number in runs if number not in self._residency.runs]
@@ -59,4 +66,4 @@ class Recovery:
     def _may_fit(self, type: str, code: str | None) -> bool:
         definition = self._registry.workflows.get(type)
         present = definition.code if definition is not None else MISSING
-        return code not in (present, CORRUPT)
+        return code not in (present, self._residency.too_long)

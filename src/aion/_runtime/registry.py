@@ -27,6 +27,8 @@ class Registry:
         activities: dict[str, Activity[..., Any]] = {}
         for thing in things:
             for definition in _definitions_of(thing):
+                # Names in type hints that cannot be resolved are found here, before anything is recorded.
+                definition.signature.resolve()
                 kind: dict[str, Any] = workflows if isinstance(definition, Workflow) else activities
                 present = kind.setdefault(definition.name, definition)
                 if present is not definition:
@@ -41,9 +43,10 @@ class Registry:
         self.activities.update(activities)
         return changed
 
-    def learn(self, definition: Workflow[..., Any]) -> None:
-        """Add a workflow that came with a call, unless its name is known."""
-        self.workflows.setdefault(definition.name, definition)
+    def code_of(self, type: str) -> str | None:
+        """The hash of the code that a workflow type has now."""
+        definition = self.workflows.get(type)
+        return None if definition is None else definition.code
 
     def check_workflow(self, definition: Workflow[..., Any]) -> None:
         """Raises `NotRegistered` for a workflow whose name this engine does not know."""

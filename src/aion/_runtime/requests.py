@@ -129,8 +129,13 @@ class Wake:
 
 
 @dataclass(slots=True)
+class Drain:
+    """Record what comes, but hand nothing out any more: the engine is about to close."""
+
+
+@dataclass(slots=True)
 class Stop:
     """Finish what is being committed, hand the rest over, and end."""
 
 
-AnyRequest = Start | StartMany | Send | Report | AskOutcome | AskQuery | Register | Watch | Flushed | Wake | Stop
+AnyRequest = Start | StartMany | Send | Report | AskOutcome | AskQuery | Register | Watch | Flushed | Wake | Drain | Stop

@@ -9,7 +9,7 @@ import msgspec
 from aion._core import events as ev
 from aion._core.codec import decode_event
 from aion._core.history import first_digest, next_digest
-from aion._core.inputs import AttemptLost, decode_input
+from aion._core.inputs import AttemptLost, TerminateRequested, decode_input
 from aion._core.state import RunState
 from aion._flow.replayer import Recorded, replay
 from aion._flow.stepper import Stepper
@@ -17,11 +17,14 @@ from aion._runtime.clock import Clock
 from aion._runtime.registry import Registry
 from aion._runtime.resident import Delivery, ResidentRun
 from aion._runtime.settings import Settings
+from aion._core.version import VERSION
 from aion.errors import NonDeterminism, StoreCorrupt
 from aion.stores.base import EventRow, RunRecord, Store
 
-CORRUPT = "corrupt"
+CORRUPT = f"corrupt:{VERSION}"
 MISSING = "missing"
+REPORTED = (0, 0)
+"""Stands for an attempt whose report has arrived and is not yet durable."""
 
 
 class Residency:
@@ -35,7 +38,7 @@ class Residency:
         self.runs: OrderedDict[int, ResidentRun] = OrderedDict()
         self.by_id: dict[tuple[str, str], ResidentRun] = {}
         self.attempts: dict[tuple[int, int], tuple[int, int]] = {}
-        """Attempts that run in this process: (run, seq of the request) → (attempt, dispatch)."""
+        """Attempts of this process: (run, seq of the request) → (attempt, dispatch), or `REPORTED`."""
         self.evictions = 0
         self.replays = 0
         self.replayed_events = 0
@@ -96,23 +99,25 @@ class Residency:
         code = definition.code if definition is not None else MISSING
         if record.status == "blocked":
             run.block = ev.WorkflowBlocked(record.blocked_reason or "", record.blocked_code or "")
-            if record.blocked_code == code or record.blocked_code == CORRUPT:
+            if record.blocked_code in (code, self.too_long):
                 self.add(run)
                 return run
         try:
             self._replay(run, record)
+            self._queue_what_waits(run)
         except NonDeterminism as exc:
             self._block(run, ev.WorkflowBlocked("nondeterminism", code, str(exc), exc.recorded, exc.attempted))
         except StoreCorrupt as exc:
+            self._forget_code(run)
             run.state = self._bare_state(record)
-            self._block(run, ev.WorkflowBlocked("corrupt history", CORRUPT, str(exc)))
+            if record.blocked_code != CORRUPT:
+                self._block(run, ev.WorkflowBlocked("corrupt history", CORRUPT, str(exc)))
         except _MissingCode as exc:
             self._block(run, ev.WorkflowBlocked("missing code", MISSING, str(exc)))
         else:
             if record.status == "blocked":
                 run.note = ev.WorkflowUnblocked(code)
                 run.block = None
-            self._queue_what_waits(run)
         self.add(run)
         return run
 
@@ -149,18 +154,48 @@ class Residency:
         run.state = state
         run.stepper = self.stepper_of(record, history)
 
+    def prepare_end(self, run: ResidentRun) -> None:
+        """A run that cannot move is to be ended: what was accepted for it enters its history first."""
+        if any(type(delivery.input) is TerminateRequested for delivery in run.queue):
+            run.queue = [*self.inbox_of(run), *run.queue]
+
+    def quarantine(self, run: ResidentRun, exc: BaseException) -> None:
+        """A run whose turn failed through a fault of ours is blocked, from what the store knows of it."""
+        self._forget_code(run)
+        record = self._store.records([run.run])[0]
+        run.state = self._bare_state(record)
+        self._block(run, ev.WorkflowBlocked("engine fault", self._registry.code_of(run.type) or MISSING, repr(exc)))
+
+    def _forget_code(self, run: ResidentRun) -> None:
+        run.queue.clear()
+        if run.stepper is not None:
+            run.stepper.close()
+            run.stepper = None
+
     def _block(self, run: ResidentRun, block: ev.WorkflowBlocked) -> None:
         run.block = block
         run.note = block
 
-    def _queue_what_waits(self, run: ResidentRun) -> None:
+    @property
+    def too_long(self) -> str:
+        """What stands for the code of runs that were blocked for their length: other limits, another try."""
+        limits = self._settings.limits
+        return f"history:{limits.history_events_max}:{limits.history_bytes_max}"
+
+    def inbox_of(self, run: ResidentRun) -> list[Delivery]:
+        """What was accepted for the run and not consumed, in order."""
+        waiting: list[Delivery] = []
         for row in self._store.inbox(run.run):
             try:
-                run.queue.append(Delivery(decode_input(row.data), inbox=row.id))
+                waiting.append(Delivery(decode_input(row.data), inbox=row.id))
             except msgspec.DecodeError as exc:
-                raise StoreCorrupt(f"inbox row {row.id} of run {run.run} cannot be decoded: {exc}") from exc
+                raise StoreCorrupt(f"inbox row {row.id} of run {run.run_id} cannot be decoded: {exc}") from exc
+        return waiting
+
+    def _queue_what_waits(self, run: ResidentRun) -> None:
+        run.queue.extend(self.inbox_of(run))
         for id, activity in run.state.activities.items():
-            if activity.running and (run.run, activity.seq) not in self.attempts:
+            if activity.back_off is None and (run.run, activity.seq) not in self.attempts:
                 run.queue.append(Delivery(AttemptLost(id)))
 
     def _bare_state(self, record: RunRecord) -> RunState:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 from aion._core import events as ev
@@ -77,7 +76,7 @@ class ResidentRun:
         self.opening: Opening | None = None
         self.note: ev.WorkflowBlocked | ev.WorkflowUnblocked | None = None
         self.block: ev.WorkflowBlocked | None = None
-        self.queue: deque[Delivery] = deque()
+        self.queue: list[Delivery] = []
         self.queries: list[Any] | None = None
         self.flushing = False
         self.ready = False

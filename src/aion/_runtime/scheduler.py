@@ -17,22 +17,24 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from aion._core.inputs import AttemptLost, TerminateRequested, TimerDue
+from aion._core.inputs import TerminateRequested, TimerDue
 from aion._runtime import requests as rq
+from aion._runtime.again import Again
 from aion._runtime.answers import Answers
 from aion._runtime.clock import Clock
 from aion._runtime.commit import Batch, Committer
-from aion._runtime.dispatch import ActivityTask
+from aion._runtime.effects import Effects
 from aion._runtime.entropy import Entropy
+from aion._runtime.failpoints import Failpoints
 from aion._runtime.front import Front
 from aion._runtime.recovery import Recovery
 from aion._runtime.registry import Registry
-from aion._runtime.residency import Residency
+from aion._runtime.residency import REPORTED, Residency
 from aion._runtime.resident import Delivery, ResidentRun
 from aion._runtime.settings import Settings
 from aion._runtime.timers import Timers
 from aion._runtime.turn import Turn, TurnPorts, take_turn
-from aion.errors import AionError, InvalidState, ShuttingDown, StoreError
+from aion.errors import InvalidState, ShuttingDown, StoreError
 from aion.stores.base import Fenced, Lease, Refusal, Store, TimerRow
 
 _log = logging.getLogger("aion.engine")
@@ -51,6 +53,7 @@ class Scheduler:
         entropy: Entropy,
         settings: Settings,
         post: Callable[[list[Any]], None],
+        failpoints: Failpoints | None = None,
     ) -> None:
         self.store = store
         self.registry = registry
@@ -63,11 +66,14 @@ class Scheduler:
             store, lease.shard, clock, horizon=int(settings.timer_horizon * 1_000_000), page=settings.timer_page
         )
         self.recovery = Recovery(store, lease.shard, self.residency, registry, settings.recovery_page)
-        self.committer = Committer(store, owner, lease, clock, self.submit)
+        self.committer = Committer(store, owner, lease, clock, self.submit, failpoints)
         self.answers = Answers(post)
+        self.again = Again(clock, settings, self.answers, self.timers)
         self.front = Front(self, entropy)
         self.stale_reports = 0
+        self.draining = False
         self.stopping = False
+        self._effects = Effects(self.residency, self.timers, self.answers, self.front, registry)
         self._ports = TurnPorts(settings.limits, entropy, self._next_inbox_id)
         self._last_inbox_id = 0
         self._ready: deque[ResidentRun] = deque()
@@ -75,12 +81,10 @@ class Scheduler:
         self._stale_timers: list[tuple[int, int, int]] = []
         self._flushing: Batch | None = None
         self._built: Batch | None = None
-        self._again: list[tuple[int, Delivery]] = []
-        self._again_at: float | None = None
-        self._again_delay = settings.retry_first
         self._evict_at = 0.0
         self._lease = lease
         self._owner = owner
+        self._failpoints = failpoints
         self._renew_at = clock.monotonic() + settings.lease_ttl / 3
 
     # ── the loop ─────────────────────────────────────────────────────────────────────────────────
@@ -93,9 +97,12 @@ class Scheduler:
     def step(self, timeout: float) -> None:
         """One pass. Waits for a request for at most `timeout` seconds."""
         self._take_requests(timeout)
-        if not self.stopping:
-            self._fire_timers()
-            self._recover()
+        if self.again.waiting:
+            if self.again.seconds_left() == 0.0:
+                self._give_again()
+        elif not self.draining:
+            self._guarded(self._fire_timers)
+            self._guarded(self._recover)
         if self._ready or self._groups or self._stale_timers or self._built is not None:
             self._advance()
         self.answers.send()
@@ -109,15 +116,13 @@ class Scheduler:
     def _wait_time(self) -> float:
         if (self._ready or self._groups or self._built is not None) and self._flushing is None:
             return 0.0
-        waits = [1.0]
-        due = self.timers.wait()
-        if due is not None:
-            waits.append(due)
-        if self._again_at is not None:
-            waits.append(max(0.0, self._again_at - self.clock.monotonic()))
-        if self.recovery.pending and len(self._ready) == 0:
-            waits.append(0.0)
-        return min(waits)
+        if self.again.waiting:
+            return min(1.0, self.again.seconds_left())
+        if self.draining:
+            return 1.0
+        if self.recovery.pending and not self._ready:
+            return 0.0
+        return min(1.0, self.timers.wait())
 
     def _take_requests(self, timeout: float) -> None:
         inbox = self.inbox
@@ -142,6 +147,9 @@ class Scheduler:
             self._reported(request)  # type: ignore[arg-type]
         elif kind is rq.Flushed:
             self._flushed(request)  # type: ignore[arg-type]
+        elif kind is rq.Drain:
+            self.draining = True
+            self._ports.hand_out = False
         elif kind is rq.Stop:
             self.stopping = True
         elif kind is not rq.Wake:
@@ -178,23 +186,43 @@ class Scheduler:
 
     def _reported(self, report: rq.Report) -> None:
         key = (report.run, report.seq)
-        if self.residency.attempts.pop(key, None) is None:
+        attempts = self.residency.attempts
+        if attempts.get(key, REPORTED) is REPORTED:
             self.stale_reports += 1
             return
-        run = self.load(report.run)
-        if run is None:
-            self.stale_reports += 1
-        elif type(report.input) is not AttemptLost or run.stepper is not None:
-            self.give(run, Delivery(report.input))
+        delivery = Delivery(report.input)
+        try:
+            run = self.load(report.run)
+        except StoreError as exc:
+            _log.error("run %d could not be loaded for a report: %s", report.run, exc)
+            self.again.keep(report.run, delivery)
+            self.again.later()
+            run = None
+        else:
+            if run is None:
+                del attempts[key]
+                self.stale_reports += 1
+                return
+            self.give(run, delivery)
+        # Until the report is durable the attempt counts as ours, so that loading the run does not repeat it.
+        attempts[key] = REPORTED
+
+    def _guarded(self, part: Callable[[], None]) -> None:
+        """Work that reads the store of its own accord: when that fails, it is tried again later."""
+        try:
+            part()
+        except StoreError as exc:
+            _log.error("the store could not be read: %s", exc)
+            self.timers.forget()
+            self.recovery.restart()
+            self.again.later()
 
     def _fire_timers(self) -> None:
-        if self._again_at is not None:
-            if self.clock.monotonic() < self._again_at:
-                return
-            self._give_again()
         if len(self._ready) >= self.settings.turns_per_flush_max:
             return
         for row in self.timers.due(self.settings.turns_per_flush_max):
+            if self._failpoints is not None:
+                self._failpoints.reach("timer.due")
             self._fire(row)
 
     def _fire(self, row: TimerRow) -> None:
@@ -208,6 +236,8 @@ class Scheduler:
     def _recover(self) -> None:
         """A page of runs that a former process left with something to do, when there is room for it."""
         if self.recovery.pending and len(self._ready) < self.settings.recovery_page:
+            if self._failpoints is not None:
+                self._failpoints.reach("recovery.page")
             for number in self.recovery.page():
                 self.load(number)
 
@@ -232,25 +262,39 @@ class Scheduler:
         monotonic = self.clock.monotonic()
         turns = batch.turns
         ready = self._ready
-        workflows = self.registry.workflows
         while self._groups:
             for run in self._groups.popleft():
                 run.ready = False
-                run.flushing = True
-                turns.append(take_turn(run, workflows.get(run.type), now, self._ports))
+                turns.append(self._turn(run, now))
         for _ in range(max(0, min(len(ready), self.settings.turns_per_flush_max - len(turns)))):
             run = ready.popleft()
             run.ready = False
             if self.residency.runs.get(run.run) is not run:
                 continue
             self.residency.touch(run, monotonic)
-            turn = take_turn(run, workflows.get(run.type), now, self._ports)
-            run.flushing = True
-            turns.append(turn)
+            turns.append(self._turn(run, now))
         batch.stale_timers += self._stale_timers
         self._stale_timers.clear()
 
+    def _turn(self, run: ResidentRun, now: int) -> Turn:
+        """One run's turn. What goes wrong in it is that run's matter alone."""
+        run.flushing = True
+        if run.stepper is None and run.opening is None:
+            self.residency.prepare_end(run)
+        waiting = run.queue
+        try:
+            return take_turn(run, self.registry.workflows.get(run.type), now, self._ports)
+        except Exception as exc:
+            if run.opening is not None or run.state.seq == 0:
+                raise
+            _log.exception("the turn of run %s failed: it is blocked", run.run_id)
+            self.residency.quarantine(run, exc)
+            run.queue = [*waiting, *run.queue]
+            return take_turn(run, None, now, self._ports)
+
     def _commit(self, batch: Batch) -> None:
+        if self._failpoints is not None:
+            self._failpoints.reach("commit.before_submit")
         if len(batch.turns) <= self.settings.turns_inline_max and self.inbox.empty():
             try:
                 refused = self.committer.commit_now(batch)
@@ -278,7 +322,9 @@ class Scheduler:
 
     def _finish(self, batch: Batch, refused: dict[int, Refusal]) -> None:
         """The batch is durable: answers leave and effects happen."""
-        self._again_delay = self.settings.retry_first
+        self.again.succeeded()
+        if self._failpoints is not None:
+            self._failpoints.reach("commit.before_ack", batch.writes)
         answers = self.answers
         for turn in batch.turns:
             run = turn.run
@@ -286,130 +332,81 @@ class Scheduler:
             if refused and run.run in refused:
                 self._refused(turn, refused[run.run])
                 continue
-            if turn.opening is not None:
-                answers.give(turn.opening.reply, turn.opening.answer)
-            for delivery in turn.taken:
-                if delivery.reply is not None:
-                    answers.give(delivery.reply, delivery.answer)
-            for delivery, error in turn.refused:
-                answers.fail(delivery.reply, error)
-            self._carry_out(turn)
+            self._effects.answer(turn)
+            self._effects.carry_out(turn)
+            if run.state.closed_by is None:
+                self._go_on(run)
+            if run.queries:
+                self.front.answer_queries(run)
         if answers.sinks and batch.rows:
             answers.publish(batch, refused)
+        if self._failpoints is not None:
+            answers.reach("commit.after_ack", batch.writes)
 
-    def _carry_out(self, turn: Turn) -> None:
-        run = turn.run
-        draft = turn.draft
-        if draft.armed:
-            for seq, timer in draft.armed.items():
-                self.timers.add(timer.due, run.run, seq)
-        if draft.taken_back:
-            for activity in draft.taken_back:
-                if self.residency.attempts.pop((run.run, activity.seq), None) is not None:
-                    self.answers.cancel(run.run, activity.seq)
-        if draft.handed_out:
-            self._hand_out(run, draft.handed_out)
-        if run.state.closed_by is not None:
+    def _go_on(self, run: ResidentRun) -> None:
+        """After a turn: the next one, or other code if it was registered meanwhile."""
+        stepper = run.stepper
+        if stepper is not None and stepper.definition.code != self.registry.code_of(run.type):
+            waiting, queries = run.queue, run.queries
             self.residency.drop(run)
-            self.front.closed(run)
+            for delivery in waiting:
+                self.again.keep_delivery(run.run, delivery, None)
+            for query in queries or ():
+                self.submit(query)
+            run.queries = None
+            self.again.keep(run.run, None)
+            self.again.soon()
         elif run.queue:
             self.ready(run)
-        if run.queries:
-            self.front.answer_queries(run)
-
-    def _hand_out(self, run: ResidentRun, activities: list[Any]) -> None:
-        state = run.state
-        attempts = self.residency.attempts
-        for activity in activities:
-            scheduled = activity.scheduled
-            # In a longer turn the code may have cancelled it again.
-            if not activity.running or state.activities.get(scheduled.id) is not activity:
-                continue
-            stepper = run.stepper
-            waiting = stepper.waiting.get(scheduled.id) if stepper is not None else None
-            if waiting is None:
-                continue
-            attempts[run.run, activity.seq] = (activity.attempt, activity.dispatch)
-            self.answers.launch(
-                ActivityTask(
-                    run.run,
-                    activity.seq,
-                    scheduled.id,
-                    activity.attempt,
-                    activity.dispatch,
-                    self.registry.activities.get(scheduled.name) or waiting.call.definition,
-                    bytes(scheduled.input),
-                    scheduled.named,
-                    scheduled.timeout,
-                    run.namespace,
-                    run.workflow_id,
-                    run.run_id,
-                )
-            )
 
     def _refused(self, turn: Turn, refusal: Refusal) -> None:
         """The store left this turn out. Nothing of it is recorded, so the run begins again from what is."""
-        run = turn.run
-        self.residency.drop(run)
+        self.residency.drop(turn.run)
         if turn.opening is not None:
             self.front.start_refused(turn, refusal)
             return
-        _log.info("turn of run %s was refused (%s): it is taken again", run.run_id, refusal.value)
-        self._give_later(turn)
-        self._again_at = self.clock.monotonic()
+        _log.info("a turn of run %s was refused (%s): it is taken again", turn.run.run_id, refusal.value)
+        self.again.keep_turn(turn, None)
+        self.again.soon()
 
     def _failed(self, batch: Batch, error: StoreError) -> None:
         """The commit failed, or its outcome is unknown: nothing in memory can be relied on."""
         _log.error("a commit of %d turns failed: %s", len(batch.turns), error)
         for turn in batch.turns:
-            run = turn.run
-            run.flushing = False
-            self.residency.drop(run)
+            turn.run.flushing = False
+            self.residency.drop(turn.run)
             if turn.opening is not None:
                 self.answers.fail(turn.opening.reply, error)
+                self.front.start_failed(turn.run, error)
             else:
-                self._give_later(turn, error)
+                self.again.keep_turn(turn, error)
         self.timers.forget()
         self._stale_timers.extend(batch.stale_timers)
-        self._again_at = self.clock.monotonic() + self._again_delay
-        self._again_delay = min(self._again_delay * 2, self.settings.retry_last)
-
-    def _give_later(self, turn: Turn, error: AionError | None = None) -> None:
-        """Callers learn of the failure; inputs that only we know of are kept and given again."""
-        run = turn.run
-        deliveries = [*turn.taken, *(delivery for delivery, _ in turn.refused), *run.queue]
-        for delivery in deliveries:
-            if delivery.reply is not None and error is not None:
-                self.answers.fail(delivery.reply, error)
-            elif delivery.inbox is None and not isinstance(delivery.input, AttemptLost | TimerDue):
-                self._again.append((run.run, delivery))
-            elif isinstance(delivery.input, TimerDue) and delivery.inbox is None:
-                self.timers.add(delivery.input.due, run.run, delivery.input.seq)
-        if run.queries:
-            for query in run.queries:
-                self.answers.fail(query.reply, error or InvalidState("the run was reloaded; ask again"))
-        self._again.append((run.run, _NOTHING))
+        self.again.later()
 
     def _give_again(self) -> None:
-        again, self._again = self._again, []
-        self._again_at = None
-        for position, (number, delivery) in enumerate(again):
+        inputs = self.again.take()
+        for position, (number, delivery) in enumerate(inputs):
             try:
                 run = self.load(number)
             except StoreError:
-                self._again = again[position:]
-                self._again_at = self.clock.monotonic() + self._again_delay
-                self._again_delay = min(self._again_delay * 2, self.settings.retry_last)
+                for kept in inputs[position:]:
+                    self.again.keep(*kept)
+                self.again.later()
                 return
-            if delivery is _NOTHING:
+            if delivery is None:
                 continue
             if run is not None:
                 self.give(run, delivery)
             elif delivery.reply is not None:
-                if isinstance(delivery.input, TerminateRequested):
-                    self.answers.give(delivery.reply, delivery.answer)
-                else:
-                    self.answers.fail(delivery.reply, InvalidState("the workflow has ended in the meantime"))
+                self._answer_late(delivery)
+
+    def _answer_late(self, delivery: Delivery) -> None:
+        """The run has ended before its input could be given again."""
+        if isinstance(delivery.input, TerminateRequested):
+            self.answers.give(delivery.reply, delivery.answer)
+        else:
+            self.answers.fail(delivery.reply, InvalidState("the workflow has ended in the meantime"))
 
     # ── small things ─────────────────────────────────────────────────────────────────────────────
 
@@ -439,34 +436,20 @@ class Scheduler:
             and self._built is None
             and not self.residency.attempts
             and not self.recovery.pending
-            and self._again_at is None
+            and not self.again.waiting
             and self.inbox.empty()
         )
 
-    def take_over(self, old: Scheduler) -> None:
-        """Go on where a scheduler that failed stopped: from the store, with its queue and what only it knew."""
-        old.committer.close()
+    def adopt(self, old: Scheduler) -> None:
+        """Take the parts of a scheduler that failed which outlive it."""
         self.inbox = old.inbox
         self.submit = old.submit
         self.committer.report_to(self.submit)
         self.residency.attempts = old.residency.attempts
         self.answers.sinks = old.answers.sinks
+        self.draining = old.draining
+        self.stopping = old.stopping
         self.front.take_over(old.front)
-        error = StoreError("the engine had to restart itself; whether this call took effect is unknown: ask again")
-        for turn in old.turns_under_way():
-            if turn.opening is not None:
-                self.answers.fail(turn.opening.reply, error)
-            self._give_later(turn, error)
-        for run in old.residency.runs.values():
-            if run.opening is not None:
-                self.answers.fail(run.opening.reply, error)
-            for delivery in run.queue:
-                if delivery.reply is not None:
-                    self.answers.fail(delivery.reply, error)
-                elif delivery.inbox is None:
-                    self._again.append((run.run, delivery))
-            run.stepper = None
-        self._again_at = self.clock.monotonic()
 
     def turns_under_way(self) -> list[Turn]:
         """Turns that were taken and whose commit is not known."""
@@ -476,27 +459,6 @@ class Scheduler:
                 turns.extend(batch.turns)
         return turns
 
-    def give_up(self, error: AionError) -> None:
-        """Nothing can go on: everybody who waits learns why."""
-        for turn in self.turns_under_way():
-            for delivery in turn.taken:
-                self.answers.fail(delivery.reply, error)
-            if turn.opening is not None:
-                self.answers.fail(turn.opening.reply, error)
-        for run in self.residency.runs.values():
-            if run.opening is not None:
-                self.answers.fail(run.opening.reply, error)
-            for delivery in run.queue:
-                self.answers.fail(delivery.reply, error)
-        self.front.fail_all(error)
-        while True:
-            try:
-                request = self.inbox.get_nowait()
-            except queue.Empty:
-                break
-            self.answers.fail(getattr(request, "reply", None), error)
-        self.answers.send()
-
     def shut(self) -> None:
         """End the code of all runs in memory; what they wait for is in the store."""
         self.committer.close()
@@ -504,6 +466,3 @@ class Scheduler:
             self.residency.drop(run)
         self.front.fail_all(ShuttingDown("the engine was closed"))
         self.answers.send()
-
-
-_NOTHING: Any = Delivery(TimerDue(0, 0))

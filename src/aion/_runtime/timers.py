@@ -48,8 +48,8 @@ class Timers:
             found.append(TimerRow(*heapq.heappop(heap)))
         return found
 
-    def wait(self) -> float | None:
-        """Seconds until the next look is needed; None when there is nothing to wait for, ever."""
+    def wait(self) -> float:
+        """Seconds until the next look is needed."""
         now = self._clock.now()
         if self._heap:
             return max(0.0, (self._heap[0][0] - now) / 1_000_000)

@@ -41,13 +41,17 @@ class Turn:
         self.inbox: list[InboxRow] = []
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TurnPorts:
-    """What turns need besides the run: bounds, randomness, and ids for inbox rows that ascend."""
+    """What turns need besides the run: bounds, randomness, and ids for inbox rows that ascend.
+
+    `hand_out` is False while the engine closes: activities are then recorded, and handed out by the next one.
+    """
 
     limits: Limits
     entropy: Entropy
     next_inbox_id: Callable[[], int]
+    hand_out: bool = True
 
 
 def take_turn(run: ResidentRun, definition: Workflow[..., object] | None, now: int, ports: TurnPorts) -> Turn:
@@ -61,14 +65,16 @@ def take_turn(run: ResidentRun, definition: Workflow[..., object] | None, now: i
         turn.opening = run.opening
         run.opening = None
         run.stepper = Stepper(definition, turn.opening.event, time, ports.limits)
-        _apply(run, draft, turn.opening.event, time)
+        _apply(run, draft, turn.opening.event, time, ports.hand_out)
     if run.note is not None:
         draft.record(run.note, time)
         run.note = None
-    queue = run.queue
-    while queue:
-        delivery = queue.popleft()
-        if run.stepper is None and not isinstance(delivery.input, TerminateRequested):
+    queue, run.queue = run.queue, []
+    _mind_the_length(run, draft, time, ports.limits)
+    # Ending a run needs no code: what waits for it enters its history first.
+    ending = run.stepper is None and any(type(delivery.input) is TerminateRequested for delivery in queue)
+    for delivery in queue:
+        if run.stepper is None and not ending:
             _set_aside(turn, delivery, ports)
         else:
             _take(turn, delivery, time, ports)
@@ -79,21 +85,38 @@ def take_turn(run: ResidentRun, definition: Workflow[..., object] | None, now: i
 def _take(turn: Turn, delivery: Delivery, time: int, ports: TurnPorts) -> None:
     run = turn.run
     arrived = delivery.input
-    if type(arrived) is SignalArrived:
+    if type(arrived) is SignalArrived and delivery.inbox is None:
         refusal = _refusal(run, arrived, ports.limits)
         if refusal is not None:
             turn.refused.append((delivery, refusal))
             return
     turn.taken.append(delivery)
     for event in decide(run.state, arrived, ports.entropy.spread()):
-        _apply(run, turn.draft, event, time)
+        _apply(run, turn.draft, event, time, ports.hand_out)
+
+
+def _mind_the_length(run: ResidentRun, draft: Draft, time: int, limits: Limits) -> None:
+    """A history that is too long to be rebuilt in reasonable time stops growing; nothing of it is lost."""
+    state = run.state
+    if run.stepper is None or state.closed_by is not None:
+        return
+    if state.seq < limits.history_events_max and state.size < limits.history_bytes_max:
+        return
+    run.stepper.close()
+    run.stepper = None
+    run.block = ev.WorkflowBlocked(
+        "history limit",
+        f"history:{limits.history_events_max}:{limits.history_bytes_max}",
+        f"the history has {state.seq:,} events and {state.size:,} bytes: open the engine with higher limits to let the "
+        "run finish, and split the work over several runs",
+    )
+    draft.record(run.block, time)
 
 
 def _refusal(run: ResidentRun, arrived: SignalArrived, limits: Limits) -> AionError | None:
     if run.state.closed_by is not None:
         return InvalidState(f"workflow {run.workflow_id!r} is {run.state.status}: it takes no more signals")
-    assert run.stepper is not None
-    box = run.stepper.signals.get(arrived.name)
+    box = run.stepper.signals.get(arrived.name) if run.stepper is not None else None
     if box is not None and len(box.buffer) >= limits.unread_signals_max:
         return LimitExceeded(
             f"workflow {run.workflow_id!r} has {len(box.buffer):,} unread signals named {arrived.name!r}, which is the "
@@ -102,7 +125,7 @@ def _refusal(run: ResidentRun, arrived: SignalArrived, limits: Limits) -> AionEr
     return None
 
 
-def _apply(run: ResidentRun, draft: Draft, event: ev.AnyEvent, time: int) -> None:
+def _apply(run: ResidentRun, draft: Draft, event: ev.AnyEvent, time: int, hand_out: bool) -> None:
     """Record an input's event, let the code react, and record what it asked for."""
     draft.record(event, time)
     stepper = run.stepper
@@ -110,12 +133,11 @@ def _apply(run: ResidentRun, draft: Draft, event: ev.AnyEvent, time: int) -> Non
         return
     state = run.state
     stepper.react(event, time, state.seq, state.size)
-    loop = stepper.loop
-    commands = loop.commands
+    commands = stepper.loop.commands
     if commands:
         for command in commands:
             draft.record(event_of(command))
-            if type(command) is ScheduleActivity:
+            if hand_out and type(command) is ScheduleActivity:
                 # The hand-out is recorded with the request, so that a sequential step costs one commit.
                 draft.record(ev.ActivityStarted(command.id))
         commands.clear()

@@ -51,9 +51,7 @@ def test_the_log_does_not_grow_with_what_is_committed(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["aion.db"]
 
 
-def test_a_reader_that_stays_delays_the_log_and_no_commit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reader_that_stays_delays_the_log_and_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While it reads an old state the log grows past its bound; once it has gone, the log starts over."""
     monkeypatch.setattr(checkpoint, "LOG_BYTES_CHECKPOINT", 1_000_000)
     monkeypatch.setattr(checkpoint, "LOG_BYTES_RESTART", 3_000_000)

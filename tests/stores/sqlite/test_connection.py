@@ -30,7 +30,9 @@ def test_the_writer_syncs_each_commit_unless_told_otherwise(path: str, durabilit
     assert settings == ["wal", synchronous, 1 if durability == "full" else 0, 0]
 
 
-@pytest.mark.parametrize("weaker", ["PRAGMA synchronous = NORMAL", "PRAGMA synchronous = OFF", "PRAGMA journal_mode = DELETE"])
+@pytest.mark.parametrize(
+    "weaker", ["PRAGMA synchronous = NORMAL", "PRAGMA synchronous = OFF", "PRAGMA journal_mode = DELETE"]
+)
 def test_a_weaker_setting_is_refused_unless_accepted(path: str, weaker: str) -> None:
     """A setting that did not take is found out when the file is opened, not when power fails."""
     connection = apsw.Connection(path)

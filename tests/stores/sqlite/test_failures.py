@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,7 +30,7 @@ for path in sys.argv[1:]:
         SqliteStore.open(path)
         print("opened")
     except StoreError as error:
-        print(type(error).__name__, str(error).split(".")[0].removeprefix(path))
+        print(type(error).__name__, str(error).removeprefix(path).split(". ")[0])
 """
 
 
@@ -60,7 +61,7 @@ def test_what_the_operating_system_refuses_has_an_error_of_ours() -> None:
     """Permission, space and the rest are told apart."""
     words = [str(from_os(OSError(number, os.strerror(number)), "shop.db")) for number in (13, 30, 28, 122, 5)]
 
-    assert ["cannot be written" in text for text in words] == [True, True, False, False, False]
+    assert ["out of reach" in text for text in words] == [True, True, False, False, False]
     assert ["disk is full" in text for text in words] == [False, False, True, True, False]
 
 
@@ -141,34 +142,33 @@ def test_a_missing_table_is_damage(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody without permissions")
-def test_files_and_directories_without_permission_are_refused_with_a_reason(tmp_path: Path) -> None:
+def test_files_and_directories_without_permission_are_refused_with_a_reason() -> None:
     """Read-only files, unreadable files and directories that cannot be written each say what is needed."""
-    names = ["read-only/aion.db", "secret/aion.db", "closed/aion.db", "unreachable/aion.db"]
-    for name in names:
-        (tmp_path / name).parent.mkdir(mode=0o777)
-        (tmp_path / name).parent.chmod(0o777)
-        SqliteStore.open(tmp_path / name).close()
-    (tmp_path / names[0]).chmod(0o444)
-    (tmp_path / names[1]).chmod(0o000)
-    (tmp_path / names[2]).parent.chmod(0o555)
-    (tmp_path / names[3]).parent.chmod(0o000)
-    for parent in tmp_path.parents[:-1]:
-        if not parent.stat().st_mode & 0o001:
-            parent.chmod(parent.stat().st_mode | 0o011)
-    done = subprocess.run(
-        [sys.executable, "-c", AS_NOBODY, *(str(tmp_path / name) for name in names)],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-    )
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o755)
+        paths = [Path(place, name, "aion.db") for name in ("read-only", "secret", "closed", "unreachable")]
+        for path in paths:
+            path.parent.mkdir()
+            path.parent.chmod(0o777)
+            SqliteStore.open(path).close()
+        paths[0].chmod(0o444)
+        paths[1].chmod(0o000)
+        paths[2].parent.chmod(0o555)
+        paths[3].parent.chmod(0o000)
+        done = subprocess.run(
+            [sys.executable, "-c", AS_NOBODY, *map(str, paths)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        )
 
     assert done.stdout.splitlines() == [
         "StoreError  cannot be written: give this user write permission on the file and its directory, "
         "or open it read-only",
-        "StoreError  cannot be opened (unable to open database file, SQLITE_CANTOPEN); nothing of this was recorded",
-        "StoreError .lock cannot be written (Permission denied)",
-        "StoreError  cannot be written (Permission denied)",
+        "StoreError  cannot be opened (unable to open database file); nothing of this was recorded",
+        "StoreError .lock is out of reach (Permission denied)",
+        "StoreError  is out of reach (Permission denied)",
     ]
 
 

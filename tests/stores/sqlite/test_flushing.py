@@ -20,7 +20,9 @@ parts = st.tuples(
     st.sampled_from(RUNS),
     st.sampled_from([0, 0, 0, 0, 1, -1]),
     st.integers(0, 2),
-    st.frozensets(st.sampled_from(["timer", "gone", "busy", "idle", "block", "close", "inbox", "twice", "take", "ask"])),
+    st.frozensets(
+        st.sampled_from(["timer", "gone", "busy", "idle", "block", "close", "inbox", "twice", "take", "ask"])
+    ),
     st.integers(1, 3),
 )
 flushes = st.lists(st.lists(parts, max_size=6, unique_by=lambda part: part[0]), max_size=8)

@@ -72,13 +72,3 @@ def test_no_page_is_sorted(connection: apsw.Connection, name: str) -> None:
     sql, _ = READS[name]
 
     assert [line for line in _plan(connection, sql) if "TEMP B-TREE" in line] == []
-
-
-def test_the_plans_do_not_depend_on_statistics(connection: apsw.Connection) -> None:
-    """Somebody may run ANALYZE on a file; the reads stay what they are."""
-    connection.execute("INSERT INTO busy VALUES (1)")
-    before = [_plan(connection, sql) for sql, _ in READS.values()]
-    connection.execute("ANALYZE")
-    after = [_plan(connection, sql) for sql, _ in READS.values()]
-
-    assert after == before

@@ -67,9 +67,7 @@ class _File(apsw.VFSFile):
         self._vfs.steps.append(Step(self._file, 0, None))
 
 
-def after_power_cut(
-    before: dict[str, bytes], steps: list[Step], survives: Callable[[], bool]
-) -> dict[str, bytes]:
+def after_power_cut(before: dict[str, bytes], steps: list[Step], survives: Callable[[], bool]) -> dict[str, bytes]:
     """The files after a cut at the end of `steps`: all that was synced, and of the rest the sectors that survive."""
     files = {name: bytearray(body) for name, body in before.items()}
     for number, step in enumerate(steps):

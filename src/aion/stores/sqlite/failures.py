@@ -80,8 +80,8 @@ def from_os(error: OSError, path: str) -> StoreError:
     what = error.strerror or str(error)
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
         return StoreError(
-            f"{path} cannot be written ({what}). Give this user write permission on the file and its directory, "
-            "or open it read-only"
+            f"{path} is out of reach ({what}). Give this user permission to read and write the file and its directory; "
+            "a file that can only be read can be opened read-only"
         )
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StoreError(f"{path}: the disk is full; nothing was recorded. Free some space, then try again")
