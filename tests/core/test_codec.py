@@ -135,6 +135,7 @@ def test_values_of_users_are_kept_byte_for_byte() -> None:
         ("TimerFired", b'{"id":"2","more":1}', "cannot be decoded"),
         ("TimerFired", b'{"id":"2"} ,', "cannot be decoded"),
         ("TimerFired", b'{"id":"\xff"}', "cannot be decoded"),
+        pytest.param("SignalReceived", b'{"name":"s","value":' + b"[" * 100_000, "cannot be decoded", id="bottomless"),
         ("TimerStarted", b'{"id":"2","delay":1.5}', "cannot be decoded"),
         ("ActivityFailed", b'{"id":"1","error":{"message":"no type"}}', "cannot be decoded"),
     ],

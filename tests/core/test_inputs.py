@@ -57,6 +57,7 @@ def test_an_input_is_written_as_it_always_was_and_comes_back_equal(arrived: inpu
         b'{"type":"TimerDue","seq":4}',
         b'{"type":"SignalArrived","name":"s"',
         b'{"type":"SignalArrived","name":"\xff"}',
+        pytest.param(b'{"type":"SignalArrived","name":"s","value":' + b"[" * 100_000, id="bottomless"),
     ],
 )
 def test_what_is_no_input_is_refused(data: bytes) -> None:

@@ -40,5 +40,6 @@ def decode_event(name: str, data: bytes) -> AnyEvent:
         )
     try:
         return decoder.decode(data)
-    except (msgspec.DecodeError, msgspec.ValidationError) as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        # What is no UTF-8, or nested without end, is reported by other exceptions than what is no JSON.
         raise StoreCorrupt(f"event of type {name!r} cannot be decoded: {exc}") from exc

@@ -6,14 +6,16 @@ forged, and leaves no trace but a counter.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aion._core import events as ev
 from aion._core import inputs
 from aion._core.retry import retry_delay
 from aion._core.state import RunState
 
 
-def decide(state: RunState, arrived: inputs.AnyInput, spread: float) -> tuple[ev.AnyEvent, ...]:
-    """The events that follow from an input. `spread`, uniform in [-1, 1], is the jitter of a back-off."""
+def decide(state: RunState, arrived: inputs.AnyInput, spread: Callable[[], float]) -> tuple[ev.AnyEvent, ...]:
+    """The events that follow from an input. `spread` gives the jitter of a back-off, uniform in [-1, 1]."""
     if state.closed_by is not None:
         return ()
     match arrived:
@@ -28,11 +30,11 @@ def decide(state: RunState, arrived: inputs.AnyInput, spread: float) -> tuple[ev
         case inputs.CancelRequested(reason):
             # One request is enough; a second one changes neither the reason nor the clean-up under way.
             return () if state.cancel_reason is not None else (ev.WorkflowCancelRequested(reason),)
-        case inputs.TerminateRequested(reason):
+        case inputs.TerminateRequested(reason):  # pragma: no branch - the union has no other member
             return (ev.WorkflowTerminated(reason),)
 
 
-def _reported(state: RunState, report: inputs.ActivityReported, spread: float) -> tuple[ev.AnyEvent, ...]:
+def _reported(state: RunState, report: inputs.ActivityReported, spread: Callable[[], float]) -> tuple[ev.AnyEvent, ...]:
     activity = state.activities.get(report.id)
     if (
         activity is None
@@ -45,7 +47,7 @@ def _reported(state: RunState, report: inputs.ActivityReported, spread: float) -
         return (ev.ActivityCompleted(report.id, report.result, report.attempt),)
     delay = None
     if not report.non_retryable:
-        delay = retry_delay(activity.scheduled.retry, report.attempt, report.error, spread)
+        delay = retry_delay(activity.scheduled.retry, report.attempt, report.error, spread())
     return (ev.ActivityFailed(report.id, report.error, report.attempt, report.kind, delay),)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from aion._core.codec import NAME_OF, encode_event
 from aion._core.events import AnyEvent
-from aion._core.state import PendingActivity, PendingTimer, RunState
+from aion._core.state import MOVES, PendingActivity, PendingTimer, RunState
 
 
 class Draft:
@@ -36,10 +36,14 @@ class Draft:
     def record(self, event: AnyEvent, time: int = 0) -> None:
         """Add one event; the state moves with it."""
         data = encode_event(event)
-        self.events.append((NAME_OF[type(event)], data, time))
+        kind = type(event)
+        self.events.append((NAME_OF[kind], data, time))
         state = self.state
         state.size += len(data)
-        state.apply(event, time)
+        state.seq += 1
+        move = MOVES.get(kind)
+        if move is not None:
+            move(state, event, time)
 
     def close(self) -> None:
         """Stop noting; the draft is complete."""

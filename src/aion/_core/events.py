@@ -24,7 +24,8 @@ class ErrorInfo(Struct, frozen=True, gc=False, omit_defaults=True):
 
     type: str
     message: str
-    details: Raw | None = None
+    # A `Raw` in a union with None can be written but not read, so null stands for nothing.
+    details: Raw = NO_VALUE
     traceback: str = ""
     cause: ErrorInfo | None = None
     bases: tuple[str, ...] = ()
@@ -57,7 +58,7 @@ class WorkflowStarted(Event, frozen=True):
     code: str = ""
     attempt: int = 1
     parent: str | None = None
-    attributes: Raw | None = None
+    attributes: Raw = NO_VALUE
     summary: str | None = None
 
 

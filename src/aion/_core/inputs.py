@@ -61,4 +61,7 @@ _decoder: msgspec.json.Decoder[AnyInput] = msgspec.json.Decoder(AnyInput)
 
 def decode_input(data: bytes) -> AnyInput:
     """The input that `encode_input` made these bytes from. Raises `msgspec.DecodeError` on anything else."""
-    return _decoder.decode(data)
+    try:
+        return _decoder.decode(data)
+    except (UnicodeDecodeError, RecursionError) as exc:
+        raise msgspec.DecodeError(str(exc)) from exc

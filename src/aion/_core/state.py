@@ -91,7 +91,7 @@ class RunState:
     def apply(self, event: ev.AnyEvent, time: int) -> None:
         """Append one event. `time` is 0 while only the committer knows it."""
         self.seq += 1
-        move = _MOVES.get(type(event))
+        move = MOVES.get(type(event))
         if move is not None:
             move(self, event, time)
 
@@ -200,7 +200,7 @@ def _timer_ended(state: RunState, event: ev.TimerFired | ev.TimerCancelled, time
     state.disarm(state.timer_seqs.pop(event.id))
 
 
-_MOVES: dict[type, Callable[[RunState, Any, int], None]] = {
+MOVES: dict[type, Callable[[RunState, Any, int], None]] = {
     ev.WorkflowStarted: _started,
     ev.WorkflowCancelRequested: _cancel_requested,
     ev.WorkflowBlocked: _blocking,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import time
 from contextvars import ContextVar
 
 from aion.errors import InvalidState
@@ -26,7 +25,7 @@ class AttemptInfo:
         namespace: str = "",
         workflow_id: str = "",
         run_id: str = "",
-        timeout: int | None = None,
+        deadline: datetime.datetime | None = None,
         dispatch: int = 1,
     ) -> None:
         self.name = name
@@ -37,12 +36,7 @@ class AttemptInfo:
         self.workflow_id = workflow_id
         self.run_id = run_id
         self.cancelled = False
-        self._ends = None if timeout is None else time.monotonic() + timeout / 1_000_000
-        self.deadline = (
-            None
-            if timeout is None
-            else datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(microseconds=timeout)
-        )
+        self.deadline = deadline
 
     @property
     def idempotency_key(self) -> str:
@@ -50,10 +44,6 @@ class AttemptInfo:
 
     def cancel(self) -> None:
         self.cancelled = True
-
-    def out_of_time(self) -> bool:
-        """Whether the attempt's own time is over."""
-        return self._ends is not None and time.monotonic() >= self._ends
 
     def __repr__(self) -> str:
         return f"<attempt {self.attempt} of {self.name} {self.id}>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import functools
 import logging
 import random as random_module
 import uuid
@@ -22,7 +23,7 @@ from aion._core.ids import check_name
 from aion._flow.converter import codec_for
 from aion._flow.current import current_loop
 from aion._flow.location import caller
-from aion._flow.loop import WorkflowLoop
+from aion._flow.loop import PREDICATE, WorkflowLoop
 from aion._flow.messages import seconds
 from aion._flow.stepper import Stepper
 from aion._flow.timeouts import timeout as workflow_timeout
@@ -101,7 +102,7 @@ async def wait_until(predicate: Callable[[], bool], timeout: Duration | None = N
         return
     loop = current_loop("aion.wait_until()")
     before = loop.read_only
-    loop.read_only = "a wait_until predicate"
+    loop.read_only = PREDICATE
     try:
         if predicate():
             return
@@ -129,7 +130,7 @@ async def race(*awaitables: Awaitable[T]) -> tuple[int, T]:
     first: asyncio.Future[int] = loop.create_future()
     tasks = [asyncio.ensure_future(entry) for entry in awaitables]
     for index, task in enumerate(tasks):
-        task.add_done_callback(lambda _, index=index: first.done() or first.set_result(index))  # type: ignore[misc]
+        task.add_done_callback(functools.partial(_note_first, first, index))
     try:
         winner = await first
     finally:
@@ -143,6 +144,11 @@ async def race(*awaitables: Awaitable[T]) -> tuple[int, T]:
         for loser in losers:
             loser.cancelled() or loser.exception()
     return winner, tasks[winner].result()
+
+
+def _note_first(first: asyncio.Future[int], index: int, _: asyncio.Future[Any]) -> None:
+    if not first.done():
+        first.set_result(index)
 
 
 def side_effect(fn: Callable[[], T]) -> T:

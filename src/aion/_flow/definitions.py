@@ -18,7 +18,7 @@ from aion._core.duration import Duration, to_micros
 from aion._core.events import RetryPolicy
 from aion._core.ids import check_name
 from aion._flow.activity_context import AttemptInfo, current_attempt
-from aion._flow.location import short_name
+from aion._flow.location import file_of, short_name
 from aion._flow.signature import CallSignature
 from aion.errors import InvalidInput, InvalidState
 
@@ -98,7 +98,7 @@ class Activity(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> ActivityCall[R]:
         frame = sys._getframe(1)
-        return ActivityCall(self, args, kwargs, (frame.f_code.co_filename, frame.f_lineno))
+        return ActivityCall(self, args, kwargs, (file_of(frame), frame.f_lineno))
 
     def options(
         self,
@@ -232,7 +232,7 @@ class Workflow(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> WorkflowCall[R]:
         frame = sys._getframe(1)
-        return WorkflowCall(self, args, kwargs, (frame.f_code.co_filename, frame.f_lineno))
+        return WorkflowCall(self, args, kwargs, (file_of(frame), frame.f_lineno))
 
     def __repr__(self) -> str:
         return f"<workflow {self.name}>"

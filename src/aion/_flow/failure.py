@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from aion._core.events import ErrorInfo
+from aion._core.events import NO_VALUE, ErrorInfo
 from aion._flow.location import short_name
 from aion.errors import ActivityFailed, AionError, ApplicationError, ErrorDetail
 
@@ -36,7 +36,7 @@ def detail_of(info: ErrorInfo) -> ErrorDetail:
     return ErrorDetail(
         info.type,
         info.message,
-        None if info.details is None else msgspec.json.decode(info.details),
+        msgspec.json.decode(info.details),
         info.traceback,
         None if info.cause is None else detail_of(info.cause),
         info.bases,
@@ -58,10 +58,10 @@ def _message(exc: BaseException) -> str:
     return text if len(text) <= MESSAGE_CHARACTERS_MAX else text[: MESSAGE_CHARACTERS_MAX - 1] + "…"
 
 
-def _details(exc: BaseException) -> Raw | None:
+def _details(exc: BaseException) -> Raw:
     details: Any = getattr(exc, "details", None) if isinstance(exc, AionError) else None
     if details is None:
-        return None
+        return NO_VALUE
     try:
         return Raw(msgspec.json.encode(details))
     except Exception as inner:

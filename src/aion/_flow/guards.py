@@ -1,14 +1,14 @@
 """What makes plain Python deterministic inside workflows; installed once, when the package is imported.
 
-Four parts, each inert outside workflows: `dispatch` (asyncio's names lead to our primitives), `substitutes` (clocks,
-randomness, UUIDs), `refusals` and `audit` (what reaches outside raises `ForbiddenInWorkflow`).
+Each part is inert outside workflows: `dispatch` (asyncio's names lead to our primitives), `anyio_order`, `substitutes`
+(clocks, randomness, UUIDs), `refusals` and `audit` (what reaches outside raises `ForbiddenInWorkflow`).
 """
 
 from __future__ import annotations
 
 import asyncio
 
-from aion._flow import audit, dispatch, refusals, substitutes
+from aion._flow import anyio_order, audit, dispatch, refusals, substitutes
 from aion._flow.substitutes import adopt
 
 __all__ = ["adopt", "install"]
@@ -23,6 +23,7 @@ def install() -> None:
         return
     setattr(asyncio, _MARK, True)
     dispatch.install()
+    anyio_order.install()
     substitutes.install()
     refusals.install()
     audit.install()

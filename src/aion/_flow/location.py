@@ -24,6 +24,12 @@ def caller(depth: int) -> str:
     return ""
 
 
+def file_of(frame: FrameType) -> str:
+    """The file of a frame's module. `f_code` would tell too, but reading it is audited, at each call of a definition."""
+    name: str | None = frame.f_globals.get("__file__")
+    return name if name is not None else frame.f_code.co_filename
+
+
 @functools.lru_cache(maxsize=1024)
 def short_name(filename: str) -> str:
     """A file name with its folder, so that histories name no home directories; "" for internal files.

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _log = logging.getLogger("aion.workflow")
-_unregister_task: Callable[[Any], None] = asyncio.tasks._unregister_task  # type: ignore[attr-defined]
+_unregister_task: Callable[[Any], None] = asyncio.tasks._unregister_task
 _current_task = asyncio.tasks.current_task
 _YEARS_1000 = 1000 * 366 * 24 * 3600.0
 
@@ -43,6 +43,10 @@ _CLOSE_ATTEMPTS = 100
 
 # How many callbacks may have run before they are cut off the front of the ready queue.
 _TRIM_AFTER = 512
+
+
+PREDICATE = "a wait_until predicate"
+"""What `read_only` says while predicates run: unlike other readers, they run again on replay."""
 
 
 class Diverged(BaseException):
@@ -155,6 +159,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         self._tasks: list[WorkflowTask] = []
         self._tasks_limit = 64
         self._generators: list[Any] = []
+        self._generators_limit = 64
         self._callbacks = 0
         self._random: random.Random | None = None
 
@@ -198,7 +203,13 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         return self.expected[-1][0] + 1 if self.expected else 0
 
     def next_id(self) -> str:
-        """The place of the next request in the program: path of the task, ordinal within it."""
+        """The place of the next request in the program: path of the task, ordinal within it.
+
+        Raises:
+            QueryFailed: code that may only look asks for something; it does not use up a place.
+        """
+        if self.read_only:
+            raise QueryFailed(f"{self.read_only} may not record anything: no activities, timers, tasks or side effects")
         task = _current_task(self)
         if type(task) is WorkflowTask:
             task.count += 1
@@ -241,7 +252,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
             if waiter.done():
                 self.predicates.remove(entry)
                 continue
-            self.read_only = "a wait_until predicate"
+            self.read_only = PREDICATE
             try:
                 true = bool(predicate())
             except Exception as exc:
@@ -274,20 +285,24 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
 
     def workflow_random(self) -> random.Random:
         """The run's own generator, made on first use."""
+        if self.read_only and self.read_only != PREDICATE:
+            # What a query or a side effect draws is not drawn again on replay.
+            generator: random.Random = self.world.new_random_aside()
+            return generator
         if self._random is None:
             self._random = self.world.new_random()
         return self._random
 
-    def call_soon(
+    def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
-    ) -> Handle:  # type: ignore[override]
+    ) -> Handle:
         handle = Handle(callback, args, context)
         self._ready.append(handle)
         return handle
 
-    def call_later(
+    def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
-    ) -> TimerHandle:  # type: ignore[override]
+    ) -> TimerHandle:
         if not delay <= _YEARS_1000:
             raise InvalidInput(f"a timer of {delay!r} seconds: expected a number, at most a thousand years")
         micros = round(delay * 1_000_000)
@@ -301,9 +316,9 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         self.timers[id] = handle
         return handle
 
-    def call_at(
+    def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
-    ) -> TimerHandle:  # type: ignore[override]
+    ) -> TimerHandle:
         return self.call_later(when - self.time(), callback, *args, context=context)
 
     def create_future(self) -> asyncio.Future[Any]:
@@ -314,7 +329,8 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
     ) -> asyncio.Task[T]:
         if self.read_only:
             raise QueryFailed(f"{self.read_only} may not start tasks")
-        return self.create_task_at(coro, self.next_id(), name, context)
+        task: asyncio.Task[T] = self.create_task_at(coro, self.next_id(), name, context)
+        return task
 
     def create_task_at(self, coro: Any, path: str, name: str | None = None, context: Any = None) -> Any:
         """Make a task whose commands get ids under `path`."""
@@ -354,9 +370,10 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
 
     def keep_generator(self, generator: Any) -> None:
         """Hold an async generator until it ends, so that collection never finalises it at a random moment."""
-        if len(self._generators) >= 64:
-            self._generators = [kept for kept in self._generators if kept.ag_frame is not None]
         self._generators.append(generator)
+        if len(self._generators) > self._generators_limit:
+            self._generators = [kept for kept in self._generators if kept.ag_frame is not None]
+            self._generators_limit = max(64, 2 * len(self._generators))
 
     async def shutdown_asyncgens(self) -> None:
         """Nothing to do: `close` ends generators."""

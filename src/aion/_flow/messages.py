@@ -96,9 +96,8 @@ class Signal(Generic[T]):
         value: T = self.codec.decode(box.buffer.popleft())
         return value
 
-    async def __aiter__(self) -> AsyncIterator[T]:
-        while True:
-            yield await self._receive()
+    def __aiter__(self) -> AsyncIterator[T]:
+        return _Values(self)
 
     def on(self, handler: Callable[[T], Awaitable[None] | None]) -> Callable[[T], Awaitable[None] | None]:
         """Call `handler` with every value, each in a task of its own, beginning with those that wait already.
@@ -115,6 +114,16 @@ class Signal(Generic[T]):
 
     def __repr__(self) -> str:
         return f"Signal({self.name!r})"
+
+
+class _Values(AsyncIterator[T]):
+    """What `async for` takes the values from. No generator, because one that is left early would be held to the end."""
+
+    def __init__(self, signal: Signal[T]) -> None:
+        self._signal = signal
+
+    async def __anext__(self) -> T:
+        return await self._signal.receive()
 
 
 class Query(Generic[R]):

@@ -1,7 +1,8 @@
 """The primitives of asyncio that workflows get from us, fixed for ever, under asyncio's own names.
 
 Read in this order: `cancellation` (taking a cancel request back), `awaitables` (arguments to futures in one order),
-`timeouts`, `taskgroup`, `waiting`, `gathering`, `locks`. `dispatch` puts them in the place of asyncio's where a workflow runs.
+`timeouts`, `taskgroup`, `waiting`, `gathering`, `locks`. `dispatch` puts them in the place of asyncio's own wherever a
+workflow runs.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ _FUNCTIONS = {
     ("_thread", "start_new_thread"): ("starting a thread", THREADS),
     ("_thread", "start_new"): ("starting a thread", THREADS),
     ("threading", "_start_new_thread"): ("starting a thread", THREADS),
+    ("threading", "_start_joinable_thread"): ("starting a thread", THREADS),
     ("_posixsubprocess", "fork_exec"): ("starting a program", PROGRAMS),
 }
 
@@ -43,19 +44,25 @@ def refusal(what: str, instead: str) -> ForbiddenInWorkflow:
 
 def install() -> None:
     """Guard the functions without an audit event; `guards.install` sees to it that this happens once."""
-    for (module_name, name), (what, instead) in _FUNCTIONS.items():
-        try:
-            module = importlib.import_module(module_name)
-        except ImportError:
-            # Not on this platform.
-            continue
-        plain = vars(module).get(name)
-        if plain is not None:
-            setattr(module, name, Substitute(_guarding(plain, what, instead), module_name, name, plain))
+    for (module, name), (what, instead) in _FUNCTIONS.items():
+        guard(module, name, what, instead)
     # Every executor makes one for what it is given, also when the threads or processes run already.
     future: Any = importlib.import_module("concurrent.futures").Future
     made = future.__init__
     future.__init__ = functools.wraps(made)(_guarding(made, "giving work to an executor", THREADS))
+
+
+def guard(module_name: str, name: str, what: str, instead: str) -> bool:
+    """Refuse a function of a module in workflow code; whether this platform and this Python have it."""
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError:
+        return False
+    plain = vars(module).get(name)
+    if plain is None:
+        return False
+    setattr(module, name, Substitute(_guarding(plain, what, instead), module_name, name, plain))
+    return True
 
 
 def _guarding(plain: Callable[..., Any], what: str, instead: str) -> Callable[..., Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 from asyncio import events as asyncio_events
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -56,6 +57,7 @@ class Stepper:
     """
 
     __slots__ = (
+        "asides",
         "comparing",
         "definition",
         "failure",
@@ -77,10 +79,11 @@ class Stepper:
         self.definition = definition
         self.started = started
         self.limits = limits
-        self.loop = WorkflowLoop(time)
+        self.loop = WorkflowLoop(time)  # type: ignore[abstract]
         self.loop.world = self
         self.history_length = 0
         self.history_bytes = 0
+        self.asides = 0
         self.comparing: Activity[..., Any] | None = None
         self.waiting: dict[str, ActivityFuture] = {}
         self.signals: dict[str, messages.SignalBox] = {}
@@ -103,7 +106,10 @@ class Stepper:
         self.history_length = seq
         self.history_bytes = size
         before = _get_running_loop()
+        # Where no other loop runs, no other hooks are set.
+        hooks = (None, None) if before is None else sys.get_asyncgen_hooks()
         _set_running_loop(loop)
+        sys.set_asyncgen_hooks(loop.keep_generator)
         try:
             _REACTIONS[type(event)](self, event)
             if loop.predicates:
@@ -111,15 +117,19 @@ class Stepper:
             loop.run_ready()
         finally:
             _set_running_loop(before)
-        if loop.divergence is None and self.outcome is None:
+            sys.set_asyncgen_hooks(*hooks)
+        root = self.root
+        if (root is None or root.done() or self.failure is not None) and loop.divergence is None:
             self._look_for_the_end()
 
     def _look_for_the_end(self) -> None:
+        if self.outcome is not None:
+            return
         if self.failure is not None:
             self.outcome = ev.WorkflowFailed(info_of(self.failure))
             return
         root = self.root
-        if root is None or not root.done():
+        if root is None:
             return
         if root.cancelled():
             self.outcome = ev.WorkflowCancelled(self._cancel_reason)
@@ -189,6 +199,14 @@ class Stepper:
     def new_random(self) -> random.Random:
         started = self.started
         return random.Random(seed_of(started.namespace, started.workflow_id, started.run_id))
+
+    def new_random_aside(self) -> random.Random:
+        """A generator for code that replay does not run again; another one each time."""
+        started = self.started
+        self.asides += 1
+        return random.Random(
+            seed_of(started.namespace, started.workflow_id, f"{started.run_id}:{self.history_length}:{self.asides}")
+        )
 
     def same_input(self, recorded: ev.ActivityScheduled, attempted: cmd.ScheduleActivity) -> bool:
         """Whether two encoded inputs that differ in bytes are alike in every field that was recorded."""

@@ -73,6 +73,11 @@ def adopt(namespace: dict[str, Any]) -> list[str]:
     return names
 
 
+def original(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The standard function behind a substitute, for code of the engine that may run while a workflow does."""
+    return function.plain if isinstance(function, Substitute) else function
+
+
 def _is_ours(value: object) -> bool:
     return isinstance(value, Substitute)
 

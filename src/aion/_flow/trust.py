@@ -12,7 +12,7 @@ from types import FrameType
 _TRUSTED_MODULES = frozenset(
     (
         "importlib._bootstrap importlib._bootstrap_external _frozen_importlib _frozen_importlib_external zipimport "
-        "zoneinfo zoneinfo._common zoneinfo._tzpath linecache logging logging.handlers warnings weakref pdb"
+        "zoneinfo zoneinfo._common zoneinfo._tzpath linecache logging logging.handlers weakref pdb"
     ).split()
 )
 

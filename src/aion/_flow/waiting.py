@@ -21,7 +21,10 @@ _CONDITIONS = (asyncio.FIRST_COMPLETED, asyncio.FIRST_EXCEPTION, asyncio.ALL_COM
 
 
 class OrderedSet(set[T]):
-    """A set that iterates in the order it was filled in; what is added later comes in order of creation."""
+    """A set that iterates in the order it was filled in; what is added later comes last, in order of creation.
+
+    So does what is computed from it with `|`, `&`, `-`, `^`: first what was in it, then what the other adds.
+    """
 
     def __init__(self, members: Iterable[T] = ()) -> None:
         self._first = dict.fromkeys(members)
@@ -41,11 +44,43 @@ class OrderedSet(set[T]):
             return member
         raise KeyError("pop from an empty set")
 
+    def copy(self) -> OrderedSet[T]:
+        """A set with the same members in the same order."""
+        return OrderedSet(self)
+
     def __iter__(self) -> Iterator[T]:
         return iter(self.in_order())
 
     def __repr__(self) -> str:
         return "{" + ", ".join(map(repr, self.in_order())) + "}" if self else "set()"
+
+    def __or__(self, other: Any) -> Any:
+        return _in_order(super().__or__(other), self, other)
+
+    def __and__(self, other: Any) -> Any:
+        return _in_order(super().__and__(other), self)
+
+    def __sub__(self, other: Any) -> Any:
+        return _in_order(super().__sub__(other), self)
+
+    def __xor__(self, other: Any) -> Any:
+        return _in_order(super().__xor__(other), self, other)
+
+    def __ror__(self, other: Any) -> Any:
+        return _in_order(super().__ror__(other), other, self)  # type: ignore[misc]
+
+    def __rsub__(self, other: Any) -> Any:
+        return _in_order(super().__rsub__(other), other)  # type: ignore[misc]
+
+    __rand__, __rxor__ = __and__, __xor__
+
+
+def _in_order(result: Any, *sources: Iterable[Any]) -> Any:
+    """What a set operation gave, in the order of what it was computed from."""
+    if result is NotImplemented:
+        return result
+    listed = (source if isinstance(source, OrderedSet) else sorted(source, key=hash) for source in sources)
+    return OrderedSet(member for members in listed for member in members if member in result)
 
 
 async def wait(

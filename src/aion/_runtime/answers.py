@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aion._runtime.commit import Batch
@@ -15,7 +15,7 @@ GIVE, FAIL, LAUNCH, CANCEL, REACH, PUBLISH = range(6)
 class Answers:
     """Messages for the event loop. `post` carries a list of them there, in order."""
 
-    def __init__(self, post: Callable[[list[Any]], None]) -> None:
+    def __init__(self, post: Callable[[Sequence[Any]], None]) -> None:
         self._post = post
         self._messages: list[tuple[int, Any, Any]] = []
         self.sinks: list[Any] = []

@@ -104,10 +104,15 @@ class Committer:
                 # Whatever it is, the engine thread must learn of it: it decides what becomes of the turns.
                 error = exc
             self._done(Flushed(batch, error, refused))
+            # The next batch may be long in coming; this one's runs must not be held until then.
+            del batch, error, refused
 
 
 def _run_of(turn: Turn) -> int:
     return turn.run.run
+
+
+_new_tuple = tuple.__new__
 
 
 def add_turn(flush: Flush, turn: Turn, now: int) -> None:
@@ -119,21 +124,27 @@ def add_turn(flush: Flush, turn: Turn, now: int) -> None:
     if draft.events:
         digest = state.digest
         seq = draft.base
-        rows = flush.events
+        add = flush.events.append
         last = stamp
         for type, data, time in draft.events:
             seq += 1
             last = time or stamp
             digest = next_digest(digest, seq, type, last, data)
-            rows.append(EventRow(run, seq, type, last, digest, data))
+            # What `EventRow(...)` does, without its Python-level constructor: this runs for every event.
+            add(_new_tuple(EventRow, (run, seq, type, last, digest, data)))
         state.digest = digest
-        state.time = max(stamp, last)
-        flush.heads.append(HeadRow(run, draft.base, seq, state.time, digest, state.size))
+        state.time = last if last > stamp else stamp
+        flush.heads.append(_new_tuple(HeadRow, (run, draft.base, seq, state.time, digest, state.size)))
     if draft.armed:
         _add_timers(flush, turn, stamp)
     if draft.disarmed:
         flush.timers_gone.extend(draft.disarmed)
-    _add_marks(flush, turn)
+    if (
+        draft.was_busy != (state.working > 0)
+        or state.status != draft.status_before
+        or turn.run.block is not None
+    ):
+        _add_marks(flush, turn)
     if turn.inbox:
         flush.inbox.extend(turn.inbox)
     for delivery in turn.taken:

@@ -6,10 +6,10 @@ A report is only sent for an attempt that is still wanted; one that was taken ba
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +18,14 @@ from msgspec import Raw
 from aion._core.events import ErrorInfo
 from aion._core.inputs import ActivityReported, AttemptLost
 from aion._flow.activity_context import AttemptInfo, current_attempt
+from aion._flow.api import from_micros
 from aion._flow.definitions import Activity
 from aion._flow.failure import info_of
+from aion._runtime.clock import Clock
 from aion._runtime.failpoints import Failpoints
 from aion._runtime.requests import Report
 from aion._runtime.settings import Settings
+from aion._runtime.threads import ActivityThreads
 from aion.errors import InvalidInput, Terminal
 
 
@@ -48,15 +51,17 @@ class Dispatcher:
     """Runs attempts. `launch` and `cancel` are called on the loop that opened the engine."""
 
     def __init__(
-        self, report: Callable[[Report], None], settings: Settings, failpoints: Failpoints | None = None
+        self, report: Callable[[Report], None], settings: Settings, clock: Clock, failpoints: Failpoints | None = None
     ) -> None:
         self._report = report
         self._settings = settings
+        self._clock = clock
         self._failpoints = failpoints
         self._tasks: dict[tuple[int, int], asyncio.Task[None]] = {}
         self._infos: dict[tuple[int, int], AttemptInfo] = {}
         self._waiting: deque[ActivityTask] = deque()
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads: ActivityThreads | None = None
+        self._drained: asyncio.Future[None] | None = None
         self._closing = False
         self._loop: asyncio.AbstractEventLoop
 
@@ -80,7 +85,7 @@ class Dispatcher:
     def cancel(self, run: int, seq: int) -> None:
         """Nobody waits for this attempt any more."""
         key = (run, seq)
-        info = self._infos.pop(key, None)
+        info = self._forget(key)
         if info is not None:
             info.cancel()
         running = self._tasks.pop(key, None)
@@ -95,11 +100,12 @@ class Dispatcher:
     async def close(self, grace: float) -> None:
         """Let attempts finish for `grace` seconds; what still runs is given up and handed out again later."""
         self._waiting.clear()
-        inline = list(self._tasks.values())
-        if inline:
-            await asyncio.wait(inline, timeout=grace)
+        if self._infos:
+            self._drained = self._loop.create_future()
+            await asyncio.wait([self._drained], timeout=grace)
         self._closing = True
-        for task in list(self._tasks.values()):
+        inline = list(self._tasks.values())
+        for task in inline:
             task.cancel()
         for info in list(self._infos.values()):
             info.cancel()
@@ -107,11 +113,7 @@ class Dispatcher:
             # A task that ignores its cancellation is left behind; its report no longer has a reader.
             await asyncio.wait(inline, timeout=min(grace, 1.0))
         if self._threads is not None:
-            threads = self._threads
-            self._threads = None
-            waiter = asyncio.get_running_loop().run_in_executor(None, lambda: threads.shutdown(wait=True))
-            await asyncio.wait([waiter], timeout=grace)
-            threads.shutdown(wait=False, cancel_futures=True)
+            self._threads.close()
 
     # ── inline ───────────────────────────────────────────────────────────────────────────────────
 
@@ -123,19 +125,24 @@ class Dispatcher:
         # The task has a context of its own, which ends with it.
         current_attempt.set(info)
         definition = task.definition
+        deadline: asyncio.Timeout | None = None
         try:
             args, kwargs = definition.signature.decode_call(task.input, task.named)
-            if task.timeout is None:
-                value = await definition.fn(*args, **kwargs)
-            else:
-                async with asyncio.timeout(task.timeout / 1_000_000):
-                    value = await definition.fn(*args, **kwargs)
+            value = definition.fn(*args, **kwargs)
+            if definition.is_async:
+                if task.timeout is None:
+                    value = await value
+                else:
+                    deadline = asyncio.timeout(task.timeout / 1_000_000)
+                    async with deadline:
+                        value = await value
             result = definition.signature.encode_result(value, self._settings.limits.payload_bytes_max)
             self._finish(task, Raw(result), None, "error")
         except asyncio.CancelledError as exc:
             self._cancelled(task, exc)
         except TimeoutError as exc:
-            self._finish(task, None, exc, "timeout" if self._out_of_time(task) else "error")
+            expired = deadline is not None and deadline.expired()
+            self._finish(task, None, exc, "timeout" if expired else "error")
         except Exception as exc:
             self._finish(task, None, exc, "error")
         except BaseException as exc:
@@ -152,26 +159,26 @@ class Dispatcher:
         running = asyncio.current_task()
         if running is not None and running.cancelling():
             # Somebody else cancelled our task, which says nothing about the work: it is handed out again.
-            del self._infos[task.run, task.seq]
+            self._forget((task.run, task.seq))
             self._report(Report(task.run, task.seq, AttemptLost(task.id)))
         else:
             self._finish(task, None, exc, "error")
-
-    def _out_of_time(self, task: ActivityTask) -> bool:
-        info = self._infos.get((task.run, task.seq))
-        return info is not None and info.out_of_time()
 
     # ── threads ──────────────────────────────────────────────────────────────────────────────────
 
     def _launch_thread(self, task: ActivityTask) -> None:
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(self._settings.activity_threads_max, thread_name_prefix="aion-activity")
-        info = self._info(task)
-        if task.timeout is not None:
-            # A thread cannot be stopped: when its time is over the attempt is given up, and whatever it
-            # still returns belongs to an attempt that is no longer current.
-            self._loop.call_later(task.timeout / 1_000_000, self._give_up, task, info)
-        self._threads.submit(self._run_in_thread, task, info)
+            self._threads = ActivityThreads(self._settings.activity_threads_max)
+        self._threads.submit(self._run_in_thread, task, self._info(task))
+
+    def _watch_time(self, task: ActivityTask, info: AttemptInfo) -> None:
+        """A thread began an attempt that has a timeout.
+
+        It cannot be stopped: when its time is over the attempt is given up, and whatever it still returns
+        belongs to an attempt that is no longer current.
+        """
+        assert task.timeout is not None
+        self._loop.call_later(task.timeout / 1_000_000, self._give_up, task, info)
 
     def _give_up(self, task: ActivityTask, info: AttemptInfo) -> None:
         if self._infos.get((task.run, task.seq)) is info:
@@ -181,6 +188,8 @@ class Dispatcher:
     def _run_in_thread(self, task: ActivityTask, info: AttemptInfo) -> None:
         if info.cancelled:
             return
+        if task.timeout is not None:
+            self._to_loop(self._watch_time, task, info)
         context = contextvars.copy_context()
         context.run(current_attempt.set, info)
         definition = task.definition
@@ -200,9 +209,15 @@ class Dispatcher:
         if not info.cancelled and not self._closing:
             self._finish(task, result, exc, "error")
 
+    def _to_loop(self, callback: Callable[..., None], *args: Any) -> None:
+        # The loop may be closed by now; then nobody waits for this attempt either.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(callback, *args)
+
     # ── both ─────────────────────────────────────────────────────────────────────────────────────
 
     def _info(self, task: ActivityTask) -> AttemptInfo:
+        deadline = None if task.timeout is None else from_micros(self._clock.now() + task.timeout)
         info = AttemptInfo(
             task.definition.name,
             task.id,
@@ -210,14 +225,20 @@ class Dispatcher:
             task.namespace,
             task.workflow_id,
             task.run_id,
-            task.timeout,
+            deadline,
             task.dispatch,
         )
         self._infos[task.run, task.seq] = info
         return info
 
+    def _forget(self, key: tuple[int, int]) -> AttemptInfo | None:
+        info = self._infos.pop(key, None)
+        if self._drained is not None and not self._infos:
+            self._to_loop(_resolve, self._drained)
+        return info
+
     def _finish(self, task: ActivityTask, result: Raw | None, exc: BaseException | None, kind: str) -> None:
-        if self._infos.pop((task.run, task.seq), None) is None:
+        if self._forget((task.run, task.seq)) is None:
             return
         if self._failpoints is not None:
             self._failpoints.reach("activity.before_report")
@@ -233,3 +254,6 @@ class Dispatcher:
         self._report(Report(task.run, task.seq, report))
 
 
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

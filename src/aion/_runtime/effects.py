@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from aion._core.inputs import ActivityReported
+from aion._core.state import PendingActivity
 from aion._runtime.answers import Answers
 from aion._runtime.dispatch import ActivityTask
 from aion._runtime.front import Front
@@ -55,16 +54,19 @@ class Effects:
         if run.state.closed_by is not None:
             self._close(run)
 
-    def _take_back(self, run: ResidentRun, activities: list[Any]) -> None:
+    def _take_back(self, run: ResidentRun, activities: list[PendingActivity]) -> None:
         attempts = self._residency.attempts
         for activity in activities:
             attempt = attempts.pop((run.run, activity.seq), None)
             if attempt is not None and attempt is not REPORTED:
                 self._answers.cancel(run.run, activity.seq)
 
-    def _hand_out(self, run: ResidentRun, activities: list[Any]) -> None:
+    def _hand_out(self, run: ResidentRun, activities: list[PendingActivity]) -> None:
         pending = run.state.activities
-        waiting = run.stepper.waiting if run.stepper is not None else {}
+        stepper = run.stepper
+        if stepper is None:
+            return
+        waiting = stepper.waiting
         for activity in activities:
             scheduled = activity.scheduled
             future = waiting.get(scheduled.id)
@@ -93,9 +95,9 @@ class Effects:
         """Reports that went to the inbox are durable there: their attempts are over for this process."""
         for delivery in turn.taken:
             if type(delivery.input) is ActivityReported:
-                activity = turn.run.state.activities.get(delivery.input.id)
-                if activity is not None:
-                    self._residency.attempts.pop((turn.run.run, activity.seq), None)
+                reported = turn.run.state.activities.get(delivery.input.id)
+                if reported is not None:
+                    self._residency.attempts.pop((turn.run.run, reported.seq), None)
 
     def _close(self, run: ResidentRun) -> None:
         for delivery in run.queue:

@@ -71,7 +71,7 @@ class CoreEngine:
         self._scheduler: Scheduler | None = None
         self._supervisor: Supervisor | None = None
         self._failpoints = failpoints
-        self._dispatcher = Dispatcher(self._report, settings, failpoints)
+        self._dispatcher = Dispatcher(self._report, settings, clock, failpoints)
         self._stopped: BaseException | None = None
         self._done = asyncio.Event()
         self._closing = False
@@ -324,7 +324,7 @@ class CoreEngine:
         if self._scheduler is not None:
             self._scheduler.submit(report)
 
-    def _post(self, messages: list[Any]) -> None:
+    def _post(self, messages: Sequence[Any]) -> None:
         """From the engine thread: hand a pass's messages to the event loop."""
         assert self._loop is not None
         try:
@@ -333,7 +333,7 @@ class CoreEngine:
             # The loop was closed under the engine. Everything recorded stays; nobody is left to tell.
             _log.warning("the event loop of the engine is closed; %d messages had no reader", len(messages))
 
-    def _deliver(self, messages: list[tuple[int, Any, Any]]) -> None:
+    def _deliver(self, messages: Sequence[tuple[int, Any, Any]]) -> None:
         dispatcher = self._dispatcher
         for kind, first, second in messages:
             if kind == answers.GIVE:

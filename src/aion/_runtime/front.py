@@ -128,7 +128,7 @@ class Front:
             request.named,
             definition.version,
             definition.code,
-            attributes=Raw(request.attributes) if request.attributes else None,
+            attributes=Raw(request.attributes) if request.attributes else ev.NO_VALUE,
             summary=request.summary,
         )
         started = rq.Started(request.workflow_id, run_id)
@@ -162,7 +162,7 @@ class Front:
         return None
 
     def _after_close(self, request: rq.Start, run: ResidentRun) -> None:
-        waiter = rq.AskOutcome(run.namespace, run.workflow_id, run.run_id, request)  # type: ignore[arg-type]
+        waiter = rq.AskOutcome(run.namespace, run.workflow_id, run.run_id, request)
         self._waiters.setdefault(run.run, []).append(waiter)
 
     def start_refused(self, turn: Turn, refusal: Refusal) -> None:

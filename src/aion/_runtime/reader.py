@@ -59,7 +59,9 @@ class RunReader:
     def __enter__(self) -> RunReader:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _record(self, id: str, run_id: str | None) -> RunRecord:

@@ -27,7 +27,7 @@ class Start:
     request_id: str | None
     attributes: bytes | None
     summary: str | None
-    reply: Reply | None
+    reply: Any
 
 
 @dataclass(slots=True)
@@ -67,12 +67,15 @@ class Report:
 
 @dataclass(slots=True)
 class AskOutcome:
-    """Answered with an `Outcome` once the run is closed, now or later."""
+    """Answered with an `Outcome` once the run is closed, now or later.
+
+    `reply` may also be a `Start` that waits for its id to be free: it is handled then.
+    """
 
     namespace: str
     workflow_id: str
     run_id: str | None
-    reply: Reply
+    reply: Reply | Start
 
 
 @dataclass(frozen=True, slots=True)

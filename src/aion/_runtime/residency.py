@@ -68,7 +68,7 @@ class Residency:
         horizon = self._clock.monotonic() - self._settings.resident_idle
         surplus = len(self.runs) - self._settings.resident_runs_max
         looked_at = 0
-        for run in list(self.runs.values())[: max(surplus, 0) + 1_000]:
+        for run in list(self.runs.values())[: max(surplus, 0) + 5_000]:
             looked_at += 1
             if looked_at > surplus and run.last_used > horizon:
                 break

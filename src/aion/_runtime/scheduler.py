@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import queue
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aion._core.inputs import TerminateRequested, TimerDue
@@ -52,7 +52,7 @@ class Scheduler:
         clock: Clock,
         entropy: Entropy,
         settings: Settings,
-        post: Callable[[list[Any]], None],
+        post: Callable[[Sequence[Any]], None],
         failpoints: Failpoints | None = None,
     ) -> None:
         self.store = store
@@ -144,9 +144,9 @@ class Scheduler:
         """Carry out one request, or queue what it leads to."""
         kind = type(request)
         if kind is rq.Report:
-            self._reported(request)  # type: ignore[arg-type]
+            self._reported(request)
         elif kind is rq.Flushed:
-            self._flushed(request)  # type: ignore[arg-type]
+            self._flushed(request)
         elif kind is rq.Drain:
             self.draining = True
             self._ports.hand_out = False
@@ -294,7 +294,7 @@ class Scheduler:
 
     def _commit(self, batch: Batch) -> None:
         if self._failpoints is not None:
-            self._failpoints.reach("commit.before_submit")
+            self._failpoints.reach("turns.taken")
         if len(batch.turns) <= self.settings.turns_inline_max and self.inbox.empty():
             try:
                 refused = self.committer.commit_now(batch)
@@ -311,6 +311,7 @@ class Scheduler:
             # It comes from the writer of a scheduler that this one replaced.
             return
         self._flushing = None
+        assert done.batch is not None
         if done.error is None:
             self._finish(done.batch, done.refused)
         elif isinstance(done.error, StoreError):

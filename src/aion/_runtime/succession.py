@@ -34,8 +34,8 @@ def take_over(new: Scheduler, old: Scheduler) -> None:
             old.residency.drop(run)
         except BaseException:  # noqa: BLE001 - it may be this very run that brought the old one down
             _log.exception("the code of run %s could not be ended", run.run_id)
-    for number, delivery in old.again.take():
-        new.again.keep(number, delivery)
+    for number, kept in old.again.take():
+        new.again.keep(number, kept)
     new.again.soon()
 
 

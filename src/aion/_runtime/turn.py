@@ -91,7 +91,7 @@ def _take(turn: Turn, delivery: Delivery, time: int, ports: TurnPorts) -> None:
             turn.refused.append((delivery, refusal))
             return
     turn.taken.append(delivery)
-    for event in decide(run.state, arrived, ports.entropy.spread()):
+    for event in decide(run.state, arrived, ports.entropy.spread):
         _apply(run, turn.draft, event, time, ports.hand_out)
 
 

@@ -9,7 +9,17 @@ import click
 
 from aion._runtime.views import Description, HistoryEvent
 from aion.cli.options import json_option, namespace_option, open_reader, run_id_option, store_option
-from aion.cli.output import Column, as_json, escape, print_fields, print_json, print_table, shorten
+from aion.cli.output import (
+    Column,
+    as_json,
+    escape,
+    print_fields,
+    print_json,
+    print_table,
+    shorten,
+    span_text,
+    time_text,
+)
 
 DETAIL_WIDTH = 100
 """Signs of one value in a table; `--json` gives it whole."""
@@ -22,9 +32,7 @@ DETAIL_WIDTH = 100
 @store_option
 @namespace_option
 @json_option
-def list_runs(
-    filter_text: str, limit: int, cursor: str | None, store: str, namespace: str, as_json: bool
-) -> None:
+def list_runs(filter_text: str, limit: int, cursor: str | None, store: str, namespace: str, as_json: bool) -> None:
     """List runs, those that started first at the top.
 
     FILTER compares status and type with values in double quotes, joined by `and`:
@@ -134,26 +142,6 @@ def what(event: HistoryEvent) -> str:
 
 # Said elsewhere (by `describe`), or of no use to people.
 _LEFT_OUT = {"workflow_id", "run_id", "namespace", "named", "code", "queue", "retry", "timeout"}
-
-
-def time_text(time: datetime.datetime) -> str:
-    """A time with milliseconds, UTC."""
-    return time.astimezone(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-
-
-def span_text(micros: int) -> str:
-    """A span as people say it: two figures of the units that matter."""
-    if micros < 999_500:
-        return f"{micros / 1_000:.3g}ms"
-    seconds = micros / 1_000_000
-    if seconds < 60:
-        return f"{seconds:.3g}s"
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days}d{hours}h"
-    return f"{hours}h{minutes}m" if hours else f"{minutes}m{seconds}s"
 
 
 def _row(run: Description) -> tuple[str, ...]:

@@ -52,7 +52,6 @@ class CommandLine(click.Group):
         prog_name: str | None = None,
         complete_var: str | None = None,
         standalone_mode: bool = True,
-        windows_expand_args: bool = True,
         **extra: Any,
     ) -> Any:
         """Run a command line, say what went wrong in one sentence, and exit with the code for it."""
@@ -61,7 +60,7 @@ class CommandLine(click.Group):
             # A terminal that cannot show a sign gets its number: better than an error half-way through a table.
             getattr(stream, "reconfigure", lambda **_: None)(errors="backslashreplace")
         try:
-            code = super().main(arguments, prog_name or "aion", complete_var, False, windows_expand_args, **extra)
+            code = super().main(arguments, prog_name or "aion", complete_var, standalone_mode=False, **extra)
             sys.stdout.flush()
         except Exception as exc:  # noqa: BLE001 - the edge: whatever it is, the caller gets a sentence and a code
             if isinstance(exc, OSError) and exc.errno == errno.EPIPE:
@@ -93,7 +92,7 @@ def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.command(
     cls=CommandLine,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 fine, 1 the workflow or the command failed, 2 usage, 3 not found, 4 the store is unreachable.",
+    epilog="Exit codes: 0 fine, 1 the workflow or command failed, 2 usage, 3 not found, 4 the store is unreachable.",
 )
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."

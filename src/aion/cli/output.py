@@ -6,6 +6,7 @@ or type for the user, so nothing that is not printable reaches people as it is.
 
 from __future__ import annotations
 
+import datetime
 import json
 import sys
 from collections.abc import Sequence
@@ -51,6 +52,26 @@ def escape_lines(text: str) -> str:
 def shorten(text: str, width: int) -> str:
     """At most `width` signs of a text; where some are left out, it ends in an ellipsis."""
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def time_text(time: datetime.datetime) -> str:
+    """A time with milliseconds, UTC."""
+    return time.astimezone(datetime.UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def span_text(micros: int) -> str:
+    """A span as people say it: two figures of the units that matter."""
+    if micros < 999_500:
+        return f"{micros / 1_000:.3g}ms"
+    seconds = micros / 1_000_000
+    if seconds < 60:
+        return f"{seconds:.3g}s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d{hours}h"
+    return f"{hours}h{minutes}m" if hours else f"{minutes}m{seconds}s"
 
 
 def as_json(value: Any, indent: int | None = None) -> str:

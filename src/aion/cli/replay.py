@@ -54,9 +54,9 @@ def read_history(file: str) -> History:
         raise InvalidInput(f"{file!r} cannot be read: {exc.strerror}") from exc
     except ValueError as exc:
         raise InvalidInput(f"{file!r} is not a history file: it is not text in UTF-8") from exc
-    history = History.from_json(text)
     try:
+        history = History.from_json(text)
         decode_history(history)
-    except (StoreCorrupt, TypeError, ValueError) as exc:
-        raise InvalidInput(f"{file!r} is not a history file: {exc}") from exc
+    except (InvalidInput, StoreCorrupt, TypeError, RecursionError) as exc:
+        raise InvalidInput(f"{file!r} cannot be replayed: {exc}") from exc
     return history

@@ -23,10 +23,10 @@ import click
 from aion._compose import Engine
 from aion._flow.definitions import WorkflowCall
 from aion._runtime.handle import WorkflowHandle
-from aion._runtime.views import HistoryEvent
+from aion._runtime.views import Description, HistoryEvent
 from aion.cli.failures import Interrupted, RunBlocked
 from aion.cli.options import json_option, namespace_option, store_option
-from aion.cli.output import escape, escape_lines, is_terminal, print_json, terminal
+from aion.cli.output import escape, escape_lines, is_terminal, print_json, terminal, time_text
 from aion.cli.progress import RunProgress
 from aion.cli.target import AnyWorkflow, load_target
 from aion.errors import InvalidInput, NonDeterminism, NotFound
@@ -102,7 +102,10 @@ def read_call(workflow: AnyWorkflow, text: str | None) -> WorkflowCall[Any]:
     """
     signature = workflow.signature
     if text is None:
-        args, kwargs = signature.decode_call(b"{}", True)
+        try:
+            args, kwargs = signature.decode_call(b"{}", True)
+        except InvalidInput as exc:
+            raise InvalidInput(f"{exc}; give the arguments with --input") from exc
         return workflow(*args, **kwargs)
     text = _read_input(text)
     try:
@@ -127,11 +130,12 @@ async def carry_out(job: Job, *, quiet: bool) -> Outcome:
     engine = Engine(job.store, register=[job.module], namespace=job.namespace)
     await engine.start_serving()
     try:
+        asked = datetime.datetime.now(datetime.UTC)
         handle = await engine.start(job.call, id=job.id, on_conflict="attach")
         job.started = handle.id
-        await _check_type(handle, job.workflow)
-        if not quiet and job.id is None and job.store != "memory:":
-            click.echo(f"workflow {handle.id} in {escape(job.store)}", err=True)
+        present = await _check_type(handle, job.workflow)
+        if not quiet:
+            _say_which(job, present, attached=present.started < asked)
         result = await _wait(handle, job.workflow, quiet)
         assert handle.run_id is not None
         return Outcome(handle.id, handle.run_id, json.loads(job.workflow.signature.encode_result(result)))
@@ -139,12 +143,22 @@ async def carry_out(job: Job, *, quiet: bool) -> Outcome:
         await engine.close(GRACE)
 
 
-async def _check_type(handle: WorkflowHandle[Any], workflow: AnyWorkflow) -> None:
+async def _check_type(handle: WorkflowHandle[Any], workflow: AnyWorkflow) -> Description:
     present = await handle.describe()
     if present.type != workflow.name:
         raise InvalidInput(
             f"workflow {handle.id!r} is of type {present.type!r}, not {workflow.name!r}: choose another --id"
         )
+    return present
+
+
+def _say_which(job: Job, present: Description, attached: bool) -> None:
+    """What people would not know otherwise: the id to go on with, or that an earlier input counts."""
+    if attached:
+        since = time_text(present.started)
+        click.echo(f"workflow {escape(present.id)} was started at {since} UTC, with its own input", err=True)
+    elif job.id is None and job.store != "memory:":
+        click.echo(f"workflow {present.id} in {escape(job.store)}", err=True)
 
 
 async def _wait(handle: WorkflowHandle[Any], workflow: AnyWorkflow, quiet: bool) -> Any:
@@ -192,7 +206,7 @@ async def _shown(id: str, progress: RunProgress, quiet: bool) -> AsyncIterator[N
     from rich.text import Text
 
     def line() -> Text:
-        return Text(escape(f"{id}: {progress.line(datetime.datetime.now(datetime.timezone.utc))}"))
+        return Text(escape(f"{id}: {progress.line(datetime.datetime.now(datetime.UTC))}"))
 
     async def refresh(status: Status) -> None:
         while True:

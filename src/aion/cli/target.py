@@ -28,6 +28,8 @@ def load_target(target: str, wanted_type: str | None = None) -> tuple[ModuleType
         UserCodeFailed: the module cannot be imported.
     """
     name, colon, workflow = target.partition(":")
+    if name.endswith(".py"):
+        raise InvalidInput(f"{target!r} names a file: write the module, as in {name[:-3].split('/')[-1]}:{workflow}")
     if not all(part.isidentifier() for part in name.split(".")) or (colon and not workflow):
         raise InvalidInput(f"{target!r} is not module:workflow: write shop:fulfil for `fulfil` in shop.py")
     module = _import(name)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import apsw
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aion.stores.base import Flush, Refusal, RunFilter, Store
+from aion.stores.base import Fenced, Flush, Refusal, RunFilter, Store
 from aion.stores.memory import MemoryStore
 from aion.stores.sqlite import SqliteStore
-from aion.testing.store_rows import NAMESPACE, Owner, Part, names_on
+from aion.stores.sqlite.flushing import Flushing
+from aion.testing.store_rows import NAMESPACE, TTL, Owner, Part, names_on
 
 RUNS = range(1, 7)
 
@@ -97,3 +100,21 @@ def test_any_flushes_are_answered_and_stored_as_by_the_oracle(
             assert answers[0] == answers[1]
             assert _all(memory) == _all(file)
         file.close()
+
+
+def test_run_by_run_too_the_owner_is_proved_first(tmp_path: Path) -> None:
+    """Between the two tries of a flush somebody else may have taken the shard."""
+    store = SqliteStore.open(tmp_path / "aion.db")
+    owner = Owner(store)
+    owner.start()
+    flush = owner.flush()
+    Part(flush, 1).move(1, 2)
+    store.claim("bob", 2 * TTL, TTL)
+    store.close()
+    connection = apsw.Connection(str(tmp_path / "aion.db"))
+    with pytest.raises(Fenced):
+        Flushing(connection).part_by_part(flush)
+    events = connection.execute("SELECT count(*) FROM events").fetchall()
+    connection.close()
+
+    assert events == [(1,)]

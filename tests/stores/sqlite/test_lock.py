@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 from pathlib import Path
@@ -21,9 +22,8 @@ sys.stdin.read()
 
 HOLD_AND_FORK = """
 store = SqliteStore.open(path)
-child = os.fork()
-if child:
-    print(child, flush=True)
+if os.fork() == 0:
+    print(os.getpid(), flush=True)
 signal.pause()
 """
 
@@ -117,6 +117,29 @@ def test_a_lock_file_that_was_left_behind_means_nothing(tmp_path: Path) -> None:
     lock.release()
 
     assert text == f"{os.getpid()}\n"
+
+
+def test_a_lock_file_that_vanished_while_it_was_being_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever locked a file that its last holder has just removed would stand guard where nobody comes by."""
+    path = str(tmp_path / "aion.db")
+    flock = fcntl.flock
+    removed: list[str] = []
+
+    def remove_then_lock(fd: int, operation: int) -> None:
+        if not removed:
+            os.unlink(f"{path}.lock")
+            removed.append(path)
+        flock(fd, operation)
+
+    monkeypatch.setattr(fcntl, "flock", remove_then_lock)
+    lock = WriteLock(path)
+    with pytest.raises(StoreLocked):
+        WriteLock(path)
+    lock.release()
+
+    assert (removed, os.listdir(tmp_path)) == ([path], [])
 
 
 def test_a_holder_that_has_not_signed_yet_is_still_a_holder(tmp_path: Path) -> None:
