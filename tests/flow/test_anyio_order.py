@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import inspect
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -67,6 +68,19 @@ def test_the_finder_amends_the_module_when_it_has_been_loaded() -> None:
     spec.loader.exec_module(module)
 
     assert module.CancelScope.__init__.__wrapped__.__module__ == anyio_order.BACKEND
+    assert "class CancelScope" in inspect.getsource(module)
+
+
+def test_a_module_that_comes_later_is_waited_for() -> None:
+    """By a finder that stands before all others."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "meta_path", [*sys.meta_path])
+        patch.setitem(sys.modules, anyio_order.BACKEND, SimpleNamespace(CancelScope=Scope))
+        anyio_order.install()
+        assert not isinstance(sys.meta_path[0], anyio_order._Finder)
+        patch.delitem(sys.modules, anyio_order.BACKEND)
+        anyio_order.install()
+        assert isinstance(sys.meta_path[0], anyio_order._Finder)
 
 
 def test_without_anyio_nothing_is_found() -> None:

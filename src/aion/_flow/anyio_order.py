@@ -10,9 +10,10 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Sequence
+from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from aion._flow.running import workflow_loop
 
@@ -64,12 +65,19 @@ class _Finder:
         others = (finder.find_spec(name, path, target) for finder in sys.meta_path if finder is not self)
         spec = next((found for found in others if found is not None), None)
         if spec is not None and spec.loader is not None:
-            loader: Any = spec.loader
-            load = loader.exec_module
-
-            def load_and_amend(module: ModuleType) -> None:
-                load(module)
-                amend(module)
-
-            loader.exec_module = load_and_amend
+            spec.loader = cast(Loader, _AmendingLoader(spec.loader))
         return spec
+
+
+class _AmendingLoader:
+    """Loads a module as another loader does, and amends it. That one may load others too, and stays as it is."""
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+
+    def exec_module(self, module: ModuleType) -> None:
+        self._loader.exec_module(module)
+        amend(module)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)

@@ -305,8 +305,8 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
     ) -> TimerHandle:
         if not delay <= _YEARS_1000:
             raise InvalidInput(f"a timer of {delay!r} seconds: expected a number, at most a thousand years")
-        micros = round(delay * 1_000_000)
-        if micros <= 0 or self.closing:
+        micros = round(delay * 1_000_000) if delay > 0 else 0
+        if not micros or self.closing:
             handle = TimerHandle(self, None, self.time(), callback, args, context)
             self._ready.append(handle)
             return handle
@@ -324,7 +324,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
     def create_future(self) -> asyncio.Future[Any]:
         return WorkflowFuture(loop=self)
 
-    def create_task(  # type: ignore[override]
+    def create_task(
         self, coro: Generator[Any, None, T] | Coroutine[Any, Any, T], *, name: str | None = None, context: Any = None
     ) -> asyncio.Task[T]:
         if self.read_only:
@@ -362,6 +362,12 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
 
     def get_task_factory(self) -> None:
         return None
+
+    def get_exception_handler(self) -> None:
+        return None
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        self.call_exception_handler(context)
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Report what no task or caller will: once, and never while replaying."""
@@ -409,6 +415,16 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         self.world = None
 
 
+def keep_generators(generator: Any) -> None:
+    """The hook for async generators in a thread that steps workflows: each is held by the loop it began on.
+
+    A thread that does nothing else sets it once; elsewhere it is set around each step.
+    """
+    loop = asyncio_events._get_running_loop()
+    if type(loop) is WorkflowLoop:
+        loop.keep_generator(generator)
+
+
 def _end(coro: Any, name: str) -> None:
     """Throw `GeneratorExit` into a coroutine until it has ended."""
     for _ in range(_CLOSE_ATTEMPTS):
@@ -440,7 +456,9 @@ _FORBIDDEN = {
     "run_forever": "the engine runs the loop",
     "run_until_complete": "await the coroutine instead",
     "stop": "return from the workflow function instead",
+    "set_exception_handler": "what no task or caller sees is logged; handle errors where they are raised",
     "add_signal_handler": "send the workflow a signal instead",
+    "remove_signal_handler": "send the workflow a signal instead",
     **dict.fromkeys(
         (
             "getaddrinfo getnameinfo create_connection create_server create_unix_connection create_unix_server "

@@ -21,7 +21,7 @@ from aion._flow.definitions import Activity, ActivityCall, Workflow
 from aion._flow.failure import activity_failed, info_of
 from aion._flow.fingerprint import same_call
 from aion._flow.location import caller
-from aion._flow.loop import WorkflowLoop
+from aion._flow.loop import WorkflowLoop, keep_generators
 from aion.errors import InvalidInput, LimitExceeded, QueryFailed, UnknownQuery
 
 _set_running_loop = asyncio_events._set_running_loop
@@ -106,10 +106,10 @@ class Stepper:
         self.history_length = seq
         self.history_bytes = size
         before = _get_running_loop()
-        # Where no other loop runs, no other hooks are set.
-        hooks = (None, None) if before is None else sys.get_asyncgen_hooks()
+        hooks = sys.get_asyncgen_hooks()
+        if hooks.firstiter is not keep_generators:
+            sys.set_asyncgen_hooks(keep_generators, None)
         _set_running_loop(loop)
-        sys.set_asyncgen_hooks(loop.keep_generator)
         try:
             _REACTIONS[type(event)](self, event)
             if loop.predicates:
@@ -117,7 +117,8 @@ class Stepper:
             loop.run_ready()
         finally:
             _set_running_loop(before)
-            sys.set_asyncgen_hooks(*hooks)
+            if hooks.firstiter is not keep_generators:
+                sys.set_asyncgen_hooks(*hooks)
         root = self.root
         if (root is None or root.done() or self.failure is not None) and loop.divergence is None:
             self._look_for_the_end()

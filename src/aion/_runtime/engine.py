@@ -8,6 +8,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import AsyncIterator, Sequence
+import sys
 from os import getpid
 from threading import get_ident
 from types import TracebackType
@@ -19,6 +20,7 @@ from aion._core.duration import Duration, to_micros
 from aion._core.ids import check_id, new_uuid7
 from aion._flow.converter import codec_for
 from aion._flow.definitions import Workflow, WorkflowCall
+from aion._flow.loop import keep_generators
 from aion._runtime import answers
 from aion._runtime import requests as rq
 from aion._runtime.clock import Clock
@@ -356,6 +358,7 @@ class CoreEngine:
     def _work(self) -> None:
         scheduler = self._scheduler
         assert scheduler is not None
+        sys.set_asyncgen_hooks(keep_generators, None)
         scheduler.run()
         scheduler.shut()
         self._tell_done(None)

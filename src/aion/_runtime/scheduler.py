@@ -142,21 +142,20 @@ class Scheduler:
 
     def handle(self, request: rq.AnyRequest) -> None:
         """Carry out one request, or queue what it leads to."""
-        kind = type(request)
-        if kind is rq.Report:
+        if type(request) is rq.Report:
             self._reported(request)
-        elif kind is rq.Flushed:
+        elif type(request) is rq.Flushed:
             self._flushed(request)
-        elif kind is rq.Drain:
+        elif type(request) is rq.Drain:
             self.draining = True
             self._ports.hand_out = False
-        elif kind is rq.Stop:
+        elif type(request) is rq.Stop:
             self.stopping = True
-        elif kind is not rq.Wake:
+        elif type(request) is not rq.Wake:
             if self.stopping:
                 self.answers.fail(request.reply, ShuttingDown("the engine is closing"))  # type: ignore[union-attr]
             else:
-                self.front.handle(request)  # type: ignore[arg-type]
+                self.front.handle(request)
 
     # ── inputs ───────────────────────────────────────────────────────────────────────────────────
 

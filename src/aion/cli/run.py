@@ -11,6 +11,8 @@ import contextlib
 import datetime
 import json
 import logging
+import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -24,7 +26,7 @@ from aion._compose import Engine
 from aion._flow.definitions import WorkflowCall
 from aion._runtime.handle import WorkflowHandle
 from aion._runtime.views import Description, HistoryEvent
-from aion.cli.failures import Interrupted, RunBlocked
+from aion.cli.failures import INTERRUPTED, Interrupted, RunBlocked
 from aion.cli.options import json_option, namespace_option, store_option
 from aion.cli.output import escape, escape_lines, is_terminal, print_json, terminal, time_text
 from aion.cli.progress import RunProgress
@@ -61,7 +63,7 @@ def run(
         logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:
         outcome = asyncio.run(carry_out(job, quiet=as_json))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         raise Interrupted(_how_to_go_on(job)) from None
     if as_json:
         print_json({"id": outcome.id, "run_id": outcome.run_id, "status": "completed", "result": outcome.result})
@@ -127,6 +129,7 @@ async def carry_out(job: Job, *, quiet: bool) -> Outcome:
         WorkflowFailed: it raised. So do the other endings without a result, each with its own error.
         RunBlocked: (or NonDeterminism) the run cannot go on with this code; it is kept.
     """
+    _stop_on_signals()
     engine = Engine(job.store, register=[job.module], namespace=job.namespace)
     await engine.start_serving()
     try:
@@ -141,6 +144,23 @@ async def carry_out(job: Job, *, quiet: bool) -> Outcome:
         return Outcome(handle.id, handle.run_id, json.loads(job.workflow.signature.encode_result(result)))
     finally:
         await engine.close(GRACE)
+
+
+def _stop_on_signals() -> None:
+    """The first Ctrl-C closes the engine, the second one does not wait for it: what is recorded is safe either way."""
+    loop = asyncio.get_running_loop()
+    main = asyncio.current_task()
+    assert main is not None
+
+    def stop() -> None:
+        if main.cancelling():
+            os._exit(INTERRUPTED)
+        main.cancel()
+
+    # Elsewhere than on the main thread, and on some systems, there are no such handlers.
+    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+        loop.add_signal_handler(signal.SIGINT, stop)
+        loop.add_signal_handler(signal.SIGTERM, stop)
 
 
 async def _check_type(handle: WorkflowHandle[Any], workflow: AnyWorkflow) -> Description:

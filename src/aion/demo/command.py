@@ -111,8 +111,8 @@ def play(scene: Scene, scratch: Path, as_json: bool) -> Story:
     open_store(scene.store).close()
     if not as_json:
         click.echo(
-            f"Indexing {scene.files:,} Python files of {escape(scene.job.folder)}, "
-            f"{scene.job.width} at a time, through two kills (--seed {scene.seed})"
+            f"Indexing {scene.files:,} Python files of {escape(scene.job.folder)}\n"
+            f"{scene.job.width} at a time, through two kills at random moments (--seed {scene.seed})"
         )
         if scene.job.pace:
             click.echo(f"(these are few: each step takes {scene.job.pace:g} s longer, so that there is work to kill)")
@@ -131,9 +131,9 @@ def _print_last_words(scene: Scene, checks: list[Check], story: Story, seconds: 
     record = story.record
     result: Any = record.ended.data["result"]["summary"] if record.ended else {}
     click.echo(
-        f"\n{result['files']:,} files, {result['lines']:,} lines, {result['functions']:,} functions, "
-        f"{result['classes']:,} classes, {result['names']:,} public names; "
-        f"without an engine, in one go: {seconds:.1f} s"
+        f"\n{result['files']:,} files: {result['lines']:,} lines, {result['functions']:,} functions, "
+        f"{result['classes']:,} classes, {result['names']:,} public names\n"
+        f"(without an engine, in one go: {seconds:.1f} s)"
     )
     failed = sum(not check.holds for check in checks)
     click.echo(f"{failed} of {len(checks)} claims do NOT hold" if failed else f"all {len(checks)} claims hold")

@@ -76,7 +76,7 @@ def _same_pages(record: Record, direct: Direct) -> Check:
     recorded = {path: record.results.get(id) for id, path in record.paths.items()}
     different = [page.path for page in direct.pages if recorded.get(page.path) != msgspec.to_builtins(page)]
     detail = f"{len(direct.pages):,} files compared" + (f"; different: {different[:3]}" if different else "")
-    return Check("so does what is recorded of each file", not different, detail)
+    return Check("so does the record of each file", not different, detail)
 
 
 def _recorded_once(record: Record, direct: Direct) -> Check:
@@ -87,23 +87,23 @@ def _recorded_once(record: Record, direct: Direct) -> Check:
     once = all(record.outcomes[id] == 1 and places[id] == 1 for id in record.names)
     stray = set(record.outcomes) - set(record.names)
     holds = scheduled == wanted and once and not stray
-    detail = f"{len(record.names):,} steps scheduled, {sum(record.outcomes.values()):,} completions recorded"
+    detail = f"{len(record.names):,} scheduled, {sum(record.outcomes.values()):,} completed"
     return Check("every step is recorded exactly once", holds, detail)
 
 
 def _kills_met_work(story: Story) -> Check:
     met = [kill for kill in story.kills if kill.in_flight]
-    detail = ", ".join(f"{kill.in_flight} attempts cut off" for kill in met) or "none"
-    return Check("two kills met work in flight", len(met) >= 2, detail)
+    detail = " and ".join(f"{kill.in_flight}" for kill in met) or "no"
+    return Check("two kills met work in flight", len(met) >= 2, f"{detail} attempts cut off")
 
 
 def _lost_attempts_ran_again(story: Story) -> Check:
     record = story.record
     lost = sum(kill.in_flight for kill in story.kills)
-    detail = f"{record.hand_outs:,} attempts in all, {lost} cut off, {record.handed_out_again} handed out again"
+    detail = f"{record.hand_outs:,} attempts in all, {lost} lost, {record.handed_out_again} handed out again"
     needed = len(record.names) + lost + len(record.review_failures)
     holds = record.handed_out_again == lost and record.hand_outs == needed and not record.running
-    return Check("what the kills cut off was done again, and nothing else", holds, detail)
+    return Check("what was cut off ran again, no more", holds, detail)
 
 
 def _flaky_step(record: Record) -> Check:
@@ -111,7 +111,7 @@ def _flaky_step(record: Record) -> Check:
     backed_off = all(event.data.get("retry_in") is not None for event in failures)
     attempts = [event.data.get("attempt", 1) for event in failures]
     holds = backed_off and attempts == list(range(1, REVIEW_ATTEMPTS))
-    return Check("the flaky step was retried", holds, f"{len(failures)} failed attempts, then it succeeded")
+    return Check("the flaky step was retried", holds, f"{len(failures)} failures, then a success")
 
 
 def _pause(record: Record, job: Job) -> Check:
@@ -128,7 +128,7 @@ def _approval(record: Record) -> Check:
 
 
 def _replays(record: Record) -> Check:
-    claim = "the code does the same again when the history is replayed"
+    claim = "the history replays on the code"
     code: Workflow[..., Any] = index_library
     try:
         replay(History(record.events), code)

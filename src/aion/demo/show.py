@@ -69,7 +69,7 @@ class LiveShow:
 
         self._bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(complete_style="cyan", finished_style="green"),
             MofNCompleteColumn(),
             TextColumn("{task.fields[note]}", style="dim"),
             TimeElapsedColumn(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from aion._core import events as ev
@@ -15,7 +17,7 @@ from aion._runtime.views import History
 from aion.errors import InvalidInput
 
 
-def replay(history: History, workflow: Workflow[..., object]) -> None:
+def replay(history: History, workflow: Workflow[..., Any]) -> None:
     """Check that the code does what a history records. A plain, synchronous call; nothing is run outside.
 
     `history` is what `await handle.history()` gives, or `History.from_json` of what `aion history --json` wrote.
