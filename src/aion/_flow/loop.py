@@ -35,6 +35,8 @@ T = TypeVar("T")
 _log = logging.getLogger("aion.workflow")
 _unregister_task: Callable[[Any], None] = asyncio.tasks._unregister_task
 _current_task = asyncio.tasks.current_task
+_enter_task: Callable[[Any, Any], None] = asyncio.tasks._enter_task  # type: ignore[attr-defined]
+_leave_task: Callable[[Any, Any], None] = asyncio.tasks._leave_task  # type: ignore[attr-defined]
 _YEARS_1000 = 1000 * 366 * 24 * 3600.0
 
 # A coroutine may await again while it is being closed. Code that does so more often than this never
@@ -51,6 +53,14 @@ PREDICATE = "a wait_until predicate"
 
 class Diverged(BaseException):
     """Unwinds workflow code whose command does not fit its history. Not an `Exception`: it is not for users."""
+
+
+class Dropped(BaseException):
+    """Ends workflow code that is taken out of memory; raised again by each await until the code has ended.
+
+    It is not `GeneratorExit`: a coroutine that is given that one closes what it awaits instead of passing it on, and
+    the first await in a `finally` further down turns it into "coroutine ignored GeneratorExit".
+    """
 
 
 class Handle:
@@ -118,7 +128,7 @@ class WorkflowFuture(asyncio.Future[Any]):
 class WorkflowTask(asyncio.Task[Any]):
     """A C task that hashes by order of creation and counts what its code asks for."""
 
-    __slots__ = ("count", "index", "prefix")
+    __slots__ = ("context", "count", "index", "prefix")
 
     def __init__(self, coro: Any, *, loop: WorkflowLoop, path: str, name: str, context: Any = None) -> None:
         # The base class enters the task into a global weak set while it is made, which hashes it.
@@ -126,7 +136,8 @@ class WorkflowTask(asyncio.Task[Any]):
         self.index = loop.created
         self.count = 0
         self.prefix = path + "." if path else ""
-        super().__init__(coro, loop=loop, name=name, context=context)
+        self.context = contextvars.copy_context() if context is None else context
+        super().__init__(coro, loop=loop, name=name, context=self.context)
         # asyncio keeps every task in one global weak set; with many runs it degenerates.
         _unregister_task(self)
 
@@ -392,7 +403,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
     def close(self) -> None:
         """End every coroutine, in the run's own context, recording nothing.
 
-        `finally` blocks run; each await in them raises `GeneratorExit` again. The newest task is closed
+        `finally` blocks run; each await in them raises `Dropped` again. The newest task is closed
         first, so that a task's children are gone before it is.
         """
         self.closing = True
@@ -400,15 +411,21 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         self.predicates.clear()
         # What still runs below must find nothing to do, nor leave anything to be done.
         self._ready = []
-        for task in reversed(self._tasks):
+        while self._tasks:
+            # Clean-up code may make new ones, which end before their first step.
+            task = self._tasks.pop()
             if not task.done():
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
-                self.context.run(_end, task.get_coro(), task.get_name())
+                # As in a step of its own: libraries look at the current task when a scope is left.
+                _enter_task(self, task)
+                try:
+                    task.context.run(_end, task.get_coro(), task.get_name())
+                finally:
+                    _leave_task(self, task)
         for generator in reversed(self._generators):
             if generator.ag_frame is not None:
-                self.context.run(_end, generator.aclose(), "async generator")
+                self.context.run(_end_generator, generator)
         self._ready = []
-        self._tasks.clear()
         self._generators.clear()
         self.timers.clear()
         self.commands.clear()
@@ -426,16 +443,30 @@ def keep_generators(generator: Any) -> None:
 
 
 def _end(coro: Any, name: str) -> None:
-    """Throw `GeneratorExit` into a coroutine until it has ended."""
+    """Throw `Dropped` into a coroutine until it has ended."""
     for _ in range(_CLOSE_ATTEMPTS):
         try:
-            coro.throw(GeneratorExit)
-        except (StopIteration, StopAsyncIteration, GeneratorExit):
-            return
+            coro.throw(Dropped)
         except BaseException:
             # What clean-up code raises while it is thrown away has no reader.
             return
     _log.error("%s does not end when it is closed: it was given up after %d tries", name, _CLOSE_ATTEMPTS)
+
+
+def _end_generator(generator: Any) -> None:
+    """End an async generator that nobody iterates over now."""
+
+    async def end() -> None:
+        for _ in range(_CLOSE_ATTEMPTS):
+            # It returns when the generator yields once more instead of ending.
+            await generator.athrow(Dropped)
+
+    coro = end()
+    try:
+        coro.send(None)
+    except BaseException:
+        return
+    _end(coro, repr(generator))
 
 
 def _forbid(name: str, instead: str) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aion._runtime.commit import Batch
-from aion._runtime.dispatch import ActivityTask
+from aion._runtime.dispatch import ActivityTask, AttemptKey
 
 # Kinds of messages: a plain tuple each, because there are several for every step of every workflow.
 GIVE, FAIL, LAUNCH, CANCEL, REACH, PUBLISH = range(6)
@@ -35,8 +35,8 @@ class Answers:
     def launch(self, task: ActivityTask) -> None:
         self._messages.append((LAUNCH, task, None))
 
-    def cancel(self, run: int, seq: int) -> None:
-        self._messages.append((CANCEL, run, seq))
+    def cancel(self, key: AttemptKey) -> None:
+        self._messages.append((CANCEL, key, None))
 
     def reach(self, name: str, writes: Any) -> None:
         """A failpoint of the event loop: reached once all that was given before has been taken up there."""

@@ -29,10 +29,15 @@ from aion._runtime.threads import ActivityThreads
 from aion.errors import InvalidInput, Terminal
 
 
+AttemptKey = tuple[int, int, int]
+"""Shard, run, and the seq of the request."""
+
+
 @dataclass(slots=True)
 class ActivityTask:
     """One attempt to run. Made after the commit that recorded its hand-out."""
 
+    shard: int
     run: int
     seq: int
     id: str
@@ -46,6 +51,10 @@ class ActivityTask:
     workflow_id: str
     run_id: str
 
+    @property
+    def key(self) -> AttemptKey:
+        return (self.shard, self.run, self.seq)
+
 
 class Dispatcher:
     """Runs attempts. `launch` and `cancel` are called on the loop that opened the engine."""
@@ -57,8 +66,8 @@ class Dispatcher:
         self._settings = settings
         self._clock = clock
         self._failpoints = failpoints
-        self._tasks: dict[tuple[int, int], asyncio.Task[None]] = {}
-        self._infos: dict[tuple[int, int], AttemptInfo] = {}
+        self._tasks: dict[AttemptKey, asyncio.Task[None]] = {}
+        self._infos: dict[AttemptKey, AttemptInfo] = {}
         self._waiting: deque[ActivityTask] = deque()
         self._threads: ActivityThreads | None = None
         self._drained: asyncio.Future[None] | None = None
@@ -82,9 +91,8 @@ class Dispatcher:
         else:
             self._launch_inline(task)
 
-    def cancel(self, run: int, seq: int) -> None:
+    def cancel(self, key: AttemptKey) -> None:
         """Nobody waits for this attempt any more."""
-        key = (run, seq)
         info = self._forget(key)
         if info is not None:
             info.cancel()
@@ -119,7 +127,7 @@ class Dispatcher:
 
     def _launch_inline(self, task: ActivityTask) -> None:
         running = self._loop.create_task(self._run_inline(task, self._info(task)))
-        self._tasks[task.run, task.seq] = running
+        self._tasks[task.key] = running
 
     async def _run_inline(self, task: ActivityTask, info: AttemptInfo) -> None:
         # The task has a context of its own, which ends with it.
@@ -149,18 +157,18 @@ class Dispatcher:
             self._finish(task, None, exc, "error")
             raise
         finally:
-            self._tasks.pop((task.run, task.seq), None)
+            self._tasks.pop(task.key, None)
             if self._waiting:
                 self.launch(self._waiting.popleft())
 
     def _cancelled(self, task: ActivityTask, exc: asyncio.CancelledError) -> None:
-        if self._closing or (task.run, task.seq) not in self._infos:
+        if self._closing or task.key not in self._infos:
             return
         running = asyncio.current_task()
         if running is not None and running.cancelling():
             # Somebody else cancelled our task, which says nothing about the work: it is handed out again.
-            self._forget((task.run, task.seq))
-            self._report(Report(task.run, task.seq, AttemptLost(task.id)))
+            self._forget(task.key)
+            self._report(Report(task.shard, task.run, task.seq, AttemptLost(task.id)))
         else:
             self._finish(task, None, exc, "error")
 
@@ -181,7 +189,7 @@ class Dispatcher:
         self._loop.call_later(task.timeout / 1_000_000, self._give_up, task, info)
 
     def _give_up(self, task: ActivityTask, info: AttemptInfo) -> None:
-        if self._infos.get((task.run, task.seq)) is info:
+        if self._infos.get(task.key) is info:
             info.cancel()
             self._finish(task, None, TimeoutError(f"no result within {(task.timeout or 0) / 1_000_000:g} s"), "timeout")
 
@@ -228,17 +236,17 @@ class Dispatcher:
             deadline,
             task.dispatch,
         )
-        self._infos[task.run, task.seq] = info
+        self._infos[task.key] = info
         return info
 
-    def _forget(self, key: tuple[int, int]) -> AttemptInfo | None:
+    def _forget(self, key: AttemptKey) -> AttemptInfo | None:
         info = self._infos.pop(key, None)
         if self._drained is not None and not self._infos:
             self._to_loop(_resolve, self._drained)
         return info
 
     def _finish(self, task: ActivityTask, result: Raw | None, exc: BaseException | None, kind: str) -> None:
-        if self._forget((task.run, task.seq)) is None:
+        if self._forget(task.key) is None:
             return
         if self._failpoints is not None:
             self._failpoints.reach("activity.before_report")
@@ -251,7 +259,7 @@ class Dispatcher:
         report = ActivityReported(
             task.id, task.attempt, task.dispatch, result if result is not None else Raw(b"null"), error, kind, non_retryable
         )
-        self._report(Report(task.run, task.seq, report))
+        self._report(Report(task.shard, task.run, task.seq, report))
 
 
 def _resolve(future: asyncio.Future[None]) -> None:

@@ -19,8 +19,9 @@ class Effects:
     """Carries out what follows from turns that are durable. Nothing here is done for one that is not."""
 
     def __init__(
-        self, residency: Residency, timers: Timers, answers: Answers, front: Front, registry: Registry
+        self, shard: int, residency: Residency, timers: Timers, answers: Answers, front: Front, registry: Registry
     ) -> None:
+        self._shard = shard
         self._residency = residency
         self._timers = timers
         self._answers = answers
@@ -59,7 +60,7 @@ class Effects:
         for activity in activities:
             attempt = attempts.pop((run.run, activity.seq), None)
             if attempt is not None and attempt is not REPORTED:
-                self._answers.cancel(run.run, activity.seq)
+                self._answers.cancel((self._shard, run.run, activity.seq))
 
     def _hand_out(self, run: ResidentRun, activities: list[PendingActivity]) -> None:
         pending = run.state.activities
@@ -76,6 +77,7 @@ class Effects:
             self._residency.attempts[run.run, activity.seq] = (activity.attempt, activity.dispatch)
             self._answers.launch(
                 ActivityTask(
+                    self._shard,
                     run.run,
                     activity.seq,
                     scheduled.id,

@@ -7,8 +7,7 @@ import base64
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator, Sequence
-import sys
+from collections.abc import AsyncIterator, Callable, Sequence
 from os import getpid
 from threading import get_ident
 from types import TracebackType
@@ -20,7 +19,6 @@ from aion._core.duration import Duration, to_micros
 from aion._core.ids import check_id, new_uuid7
 from aion._flow.converter import codec_for
 from aion._flow.definitions import Workflow, WorkflowCall
-from aion._flow.loop import keep_generators
 from aion._runtime import answers
 from aion._runtime import requests as rq
 from aion._runtime.clock import Clock
@@ -32,12 +30,11 @@ from aion._runtime.handle import WorkflowHandle
 from aion._runtime.registry import Registry
 from aion._runtime.scheduler import Scheduler
 from aion._runtime.settings import Settings
-from aion._runtime.succession import give_up, take_over
-from aion._runtime.supervisor import Supervisor
+from aion._runtime.shard import Shard
 from aion._runtime.views import Page, description_of
 from aion._runtime.watch import EventFeed, RunEvent
-from aion.errors import InvalidInput, InvalidState, ShuttingDown, StoreError, StoreLocked
-from aion.stores.base import Fenced, Store
+from aion.errors import InvalidInput, InvalidState, ShuttingDown, StoreError, StoreLocked, Unavailable
+from aion.stores.base import Lease, Store, shard_of
 
 R = TypeVar("R")
 _log = logging.getLogger("aion.engine")
@@ -70,12 +67,12 @@ class CoreEngine:
         self._owner = f"{socket.gethostname()}:{getpid()}:{entropy.bytes(6).hex()}"
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
-        self._scheduler: Scheduler | None = None
-        self._supervisor: Supervisor | None = None
+        self._shards: dict[int, Shard] = {}
+        self._ended: set[int] = set()
+        self._all_ended: asyncio.Future[None] | None = None
         self._failpoints = failpoints
         self._dispatcher = Dispatcher(self._report, settings, clock, failpoints)
         self._stopped: BaseException | None = None
-        self._done = asyncio.Event()
         self._closing = False
         self._feeds: set[EventFeed] = set()
 
@@ -94,19 +91,24 @@ class CoreEngine:
         self._thread = get_ident()
         self._dispatcher.open(self._loop)
         ttl = int(self._settings.lease_ttl * 1_000_000)
-        leases = await asyncio.to_thread(self._store.claim, self._owner, self._clock.now(), ttl, None)
-        if not leases:
-            raise StoreLocked("another engine owns all of this store: close it, or wait until its lease has ended")
-        self._leases = leases
-        self._scheduler = self._new_scheduler()
-        self._supervisor = Supervisor("aion-engine", self._work, self._recover, self._gave_up, self._clock)
-        self._supervisor.start()
+        try:
+            leases = await asyncio.to_thread(self._store.claim, self._owner, self._clock.now(), ttl, None)
+            if not leases:
+                raise StoreLocked("another engine owns all of this store: close it, or wait until its lease has ended")
+        except BaseException:
+            self._store.close()
+            raise
+        self._shards = {
+            lease.shard: Shard(lease, self._new_scheduler, self._shard_ended, self._clock) for lease in leases
+        }
+        for shard in self._shards.values():
+            shard.start()
 
-    def _new_scheduler(self) -> Scheduler:
+    def _new_scheduler(self, lease: Lease) -> Scheduler:
         return Scheduler(
             self._store,
             self._owner,
-            self._leases[0],
+            lease,
             self._registry,
             self._clock,
             self._entropy,
@@ -120,21 +122,24 @@ class CoreEngine:
 
         What still runs after `grace` is cancelled; nothing is recorded of it, so it is handed out again.
         """
-        if self._scheduler is None or self._closing:
+        if not self._shards or self._closing:
             return
         self._closing = True
-        self._scheduler.submit(rq.Drain())
+        self._submit_to_all(rq.Drain())
         await self._dispatcher.close(to_micros(grace, "grace") / 1_000_000)
         if self._failpoints is not None:
             self._failpoints.reach("close.drained")
-        self._scheduler.submit(rq.Stop())
-        await self._done.wait()
+        self._submit_to_all(rq.Stop())
+        if len(self._ended) < len(self._shards):
+            self._all_ended = asyncio.get_running_loop().create_future()
+            await self._all_ended
         if self._failpoints is not None:
             self._failpoints.reach("close.handed_over")
         for feed in list(self._feeds):
             feed.end()
         if self._stopped is None:
-            await asyncio.to_thread(self._store.release, self._owner, self._leases)
+            leases = [shard.lease for shard in self._shards.values()]
+            await asyncio.to_thread(self._store.release, self._owner, leases)
         await asyncio.to_thread(self._store.close)
 
     async def __aenter__(self) -> Any:
@@ -178,15 +183,23 @@ class CoreEngine:
     async def start_many(self, calls: Sequence[tuple[WorkflowCall[Any], dict[str, Any]]]) -> list[WorkflowHandle[Any]]:
         """Start several workflows in one durable batch: all of them, or none.
 
+        On a store with several shards that holds for the workflows of each shard.
+
         Raises:
             AlreadyExists: one of the ids is taken, or given twice.
         """
         if len(calls) > _STARTS_MAX:
             raise InvalidInput(f"start_many got {len(calls):,} calls, the limit is {_STARTS_MAX:,}: make several batches")
         requests = [self._start_request(call, **_start_options(options)) for call, options in calls]
-        reply = self._reply()
-        started: list[rq.Started] = await self._await(rq.StartMany(requests, reply), reply)
-        return [self._handle(one, request.definition) for one, request in zip(started, requests, strict=True)]
+        by_shard: dict[int, list[rq.Start]] = {}
+        for request in requests:
+            by_shard.setdefault(self._shard_number(request.workflow_id), []).append(request)
+        started: dict[str, rq.Started] = {}
+        for number, starts in by_shard.items():
+            reply = self._reply()
+            for one in await self._await(number, rq.StartMany(starts, reply), reply):
+                started[one.workflow_id] = one
+        return [self._handle(started[request.workflow_id], request.definition) for request in requests]
 
     async def execute(self, call: WorkflowCall[R], **options: Any) -> R:
         """Start a workflow and wait for its result; the options are those of `start`."""
@@ -285,21 +298,19 @@ class CoreEngine:
 
     @contextlib.asynccontextmanager
     async def _watching(self, feed: EventFeed) -> AsyncIterator[None]:
-        reply = self._reply()
-        await self._await(rq.Watch(feed, True, reply), reply)
+        await self._await_all(lambda reply: rq.Watch(feed, True, reply))
         self._feeds.add(feed)
         try:
             yield
         finally:
             self._feeds.discard(feed)
             if not self._closing:
-                reply = self._reply()
-                await self._await(rq.Watch(feed, False, reply), reply)
+                await self._await_all(lambda reply: rq.Watch(feed, False, reply))
 
     async def register(self, *things: object) -> None:
         """Add or replace definitions. Blocked runs of workflows whose code changed are tried again."""
-        reply = self._reply()
-        await self._await(rq.Register(things, reply), reply)
+        changed = self._registry.register(things)
+        await self._await_all(lambda reply: rq.Register(changed, reply))
 
     # ── the engine thread ────────────────────────────────────────────────────────────────────────
 
@@ -312,19 +323,41 @@ class CoreEngine:
         return loop.create_future()
 
     async def _ask(self, request: Any) -> Any:
-        return await self._await(request, request.reply)
+        """Ask the shard that the request's workflow lives on."""
+        return await self._await(self._shard_number(request.workflow_id), request, request.reply)
 
-    async def _await(self, request: Any, reply: asyncio.Future[Any]) -> Any:
-        if self._stopped is not None:
-            raise StoreError(f"the engine has stopped: {self._stopped}") from self._stopped
-        if self._closing or self._scheduler is None:
-            raise ShuttingDown("the engine is closed")
-        self._scheduler.submit(request)
+    async def _await(self, number: int, request: Any, reply: asyncio.Future[Any]) -> Any:
+        self._check_open()
+        shard = self._shards.get(number)
+        if shard is None:
+            raise Unavailable("this workflow lives on a part of the store that another engine owns: ask that one")
+        shard.submit(request)
         return await reply
 
+    async def _await_all(self, request: Callable[[asyncio.Future[Any]], Any]) -> None:
+        """Ask every shard, and wait for all answers."""
+        self._check_open()
+        replies = [self._reply() for _ in self._shards]
+        for shard, reply in zip(self._shards.values(), replies, strict=True):
+            shard.submit(request(reply))
+        for reply in replies:
+            await reply
+
+    def _check_open(self) -> None:
+        if self._stopped is not None:
+            raise StoreError(f"the engine has stopped: {self._stopped}") from self._stopped
+        if self._closing or not self._shards:
+            raise ShuttingDown("the engine is closed")
+
+    def _shard_number(self, workflow_id: str) -> int:
+        return shard_of(self._namespace, workflow_id, self._store.shard_count)
+
+    def _submit_to_all(self, request: Any) -> None:
+        for shard in self._shards.values():
+            shard.submit(request)
+
     def _report(self, report: rq.Report) -> None:
-        if self._scheduler is not None:
-            self._scheduler.submit(report)
+        self._shards[report.shard].submit(report)
 
     def _post(self, messages: Sequence[Any]) -> None:
         """From the engine thread: hand a pass's messages to the event loop."""
@@ -347,7 +380,7 @@ class CoreEngine:
                 if not first.done():
                     first.set_exception(second)
             elif kind == answers.CANCEL:
-                dispatcher.cancel(first, second)
+                dispatcher.cancel(first)
             elif kind == answers.REACH:
                 assert self._loop is not None and self._failpoints is not None
                 # Behind the callbacks of the futures above, so that their readers have had their answers.
@@ -355,35 +388,15 @@ class CoreEngine:
             else:
                 first.put(second)
 
-    def _work(self) -> None:
-        scheduler = self._scheduler
-        assert scheduler is not None
-        sys.set_asyncgen_hooks(keep_generators, None)
-        scheduler.run()
-        scheduler.shut()
-        self._tell_done(None)
+    def _shard_ended(self, shard: Shard, exc: BaseException | None) -> None:
+        """On an engine thread: its work is over, for good if `exc` says why."""
 
-    def _recover(self, exc: BaseException) -> None:
-        """Replace a scheduler that failed: memory is thrown away, requests that wait are kept."""
-        old = self._scheduler
-        assert old is not None
-        if isinstance(exc, Fenced):
-            raise exc
-        replacement = self._new_scheduler()
-        # The queue stays, since other threads hold it; what the old scheduler had taken out is lost with it.
-        take_over(replacement, old)
-        self._scheduler = replacement
-
-    def _gave_up(self, exc: BaseException) -> None:
-        scheduler = self._scheduler
-        assert scheduler is not None
-        give_up(scheduler, StoreError(f"the engine has stopped: {exc}"))
-        self._tell_done(exc)
-
-    def _tell_done(self, exc: BaseException | None) -> None:
         def finish() -> None:
-            self._stopped = exc
-            self._done.set()
+            if exc is not None:
+                self._stopped = exc
+            self._ended.add(shard.lease.shard)
+            if self._all_ended is not None and len(self._ended) == len(self._shards) and not self._all_ended.done():
+                self._all_ended.set_result(None)
 
         assert self._loop is not None
         with contextlib.suppress(RuntimeError):

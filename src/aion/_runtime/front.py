@@ -317,7 +317,7 @@ class Front:
     # ── the rest ─────────────────────────────────────────────────────────────────────────────────
 
     def _register(self, request: rq.Register) -> None:
-        changed = self._scheduler.registry.register(request.things)
+        changed = request.changed
         if changed:
             for run in list(self._residency.runs.values()):
                 # What is in memory runs the old code; the next input replays the run with the new one.

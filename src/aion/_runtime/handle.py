@@ -191,7 +191,7 @@ class WorkflowHandle(Generic[R_co]):
         return f"<workflow {self.id!r}{f' run {self.run_id}' if self.run_id else ''}>"
 
 
-def _reason(reason: str) -> str:
+def _reason(reason: object) -> str:
     if not isinstance(reason, str) or len(reason) > 1_000:
         raise InvalidInput("a reason is a text of at most 1,000 characters")
     return reason

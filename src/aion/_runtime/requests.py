@@ -60,6 +60,7 @@ class Send:
 class Report:
     """An attempt of an activity ended."""
 
+    shard: int
     run: int
     seq: int
     input: AnyInput
@@ -102,9 +103,9 @@ class AskQuery:
 
 @dataclass(slots=True)
 class Register:
-    """Add or replace definitions; blocked runs of changed workflows are tried again. Answered with None."""
+    """The code of these workflow types is new: blocked runs of theirs are tried again. Answered with None."""
 
-    things: tuple[object, ...]
+    changed: set[str]
     reply: Reply
 
 

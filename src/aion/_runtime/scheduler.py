@@ -73,7 +73,7 @@ class Scheduler:
         self.stale_reports = 0
         self.draining = False
         self.stopping = False
-        self._effects = Effects(self.residency, self.timers, self.answers, self.front, registry)
+        self._effects = Effects(lease.shard, self.residency, self.timers, self.answers, self.front, registry)
         self._ports = TurnPorts(settings.limits, entropy, self._next_inbox_id)
         self._last_inbox_id = 0
         self._ready: deque[ResidentRun] = deque()

@@ -109,6 +109,8 @@ def _message(exc: BaseException) -> str:
             return "interrupted"
         case AionError():
             return str(exc)
+        case OSError() if exc.strerror:
+            return f"{exc.strerror}: {exc.filename}" if exc.filename else exc.strerror
         case _:
             return (
                 f"{type(exc).__name__}: {escape(str(exc))}{_where(exc)}. This is not an error that Aion expects; "
@@ -124,6 +126,8 @@ def _code(exc: BaseException) -> str:
             return Interrupted.code
         case AionError():
             return exc.code
+        case OSError():
+            return "os_error"
         case _:
             return "unexpected"
 

@@ -23,7 +23,6 @@ from typing import Any
 import click
 
 from aion._compose import Engine
-from aion._flow.definitions import WorkflowCall
 from aion._runtime.handle import WorkflowHandle
 from aion._runtime.views import Description, HistoryEvent
 from aion.cli.failures import INTERRUPTED, Interrupted, RunBlocked
@@ -58,7 +57,8 @@ def run(
     aion run shop:fulfil --input '{"id": "17", "amount": 99}' --id order-17
     """
     module, workflow = load_target(target)
-    job = Job(module, workflow, read_call(workflow, input_text), workflow_id, store, namespace)
+    arguments = read_arguments(workflow, input_text)
+    job = Job(module, workflow, arguments, workflow_id, store, namespace)
     if not as_json:
         logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:
@@ -73,13 +73,16 @@ def run(
         print_json(outcome.result)
 
 
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+
+
 @dataclass
 class Job:
     """What was asked for. `started` is the id once the run is durable."""
 
     module: ModuleType
     workflow: AnyWorkflow
-    call: WorkflowCall[Any]
+    arguments: Arguments
     id: str | None
     store: str
     namespace: str
@@ -95,8 +98,8 @@ class Outcome:
     result: Any
 
 
-def read_call(workflow: AnyWorkflow, text: str | None) -> WorkflowCall[Any]:
-    """The call that an `--input` describes.
+def read_arguments(workflow: AnyWorkflow, text: str | None) -> Arguments:
+    """The arguments that an `--input` describes, positional and named.
 
     Raises:
         InvalidInput: it is no JSON, or does not fit the workflow's parameters.
@@ -105,10 +108,9 @@ def read_call(workflow: AnyWorkflow, text: str | None) -> WorkflowCall[Any]:
     signature = workflow.signature
     if text is None:
         try:
-            args, kwargs = signature.decode_call(b"{}", True)
+            return signature.decode_call(b"{}", True)
         except InvalidInput as exc:
             raise InvalidInput(f"{exc}; give the arguments with --input") from exc
-        return workflow(*args, **kwargs)
     text = _read_input(text)
     try:
         json.loads(text)
@@ -118,8 +120,7 @@ def read_call(workflow: AnyWorkflow, text: str | None) -> WorkflowCall[Any]:
         payload = text.encode()
     except UnicodeEncodeError as exc:
         raise InvalidInput("--input is not text in UTF-8") from exc
-    args, kwargs = signature.decode_call(payload, not signature.takes_value)
-    return workflow(*args, **kwargs)
+    return signature.decode_call(payload, not signature.takes_value)
 
 
 async def carry_out(job: Job, *, quiet: bool) -> Outcome:
@@ -134,7 +135,8 @@ async def carry_out(job: Job, *, quiet: bool) -> Outcome:
     await engine.start_serving()
     try:
         asked = datetime.datetime.now(datetime.UTC)
-        handle = await engine.start(job.call, id=job.id, on_conflict="attach")
+        args, kwargs = job.arguments
+        handle = await engine.start(job.workflow(*args, **kwargs), id=job.id, on_conflict="attach")
         job.started = handle.id
         present = await _check_type(handle, job.workflow)
         if not quiet:

@@ -39,9 +39,9 @@ class TestEngine(Engine):
         """Let time go by; timers that come due on the way fire in order, each at its own time."""
         reached = self._reply()
         self.clock.target(self.clock.now() + to_micros(duration), reached)
-        assert self._scheduler is not None
-        self._scheduler.front.expect_time()
-        self._scheduler.submit(Wake())
+        for shard in self._shards.values():
+            shard.scheduler.front.expect_time()
+        self._submit_to_all(Wake())
         await reached
 
     def freeze(self) -> _Frozen:
@@ -52,8 +52,7 @@ class TestEngine(Engine):
     def unfreeze(self) -> None:
         """Let time jump again."""
         self.clock.frozen = False
-        if self._scheduler is not None:
-            self._scheduler.submit(Wake())
+        self._submit_to_all(Wake())
 
 
 class _Frozen:
