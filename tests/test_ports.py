@@ -69,11 +69,9 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("_runtime/entropy.py", "os.urandom"): "is the entropy port",
     ("_runtime/entropy.py", "random.Random()"): "is the entropy port",
     ("_runtime/runner.py", "threading.*"): "is the turn runner: a thread of its own for workflow code",
-    ("_runtime/commit.py", "threading.*"): "is the writer thread; the same commit can be made on the caller's",
-    ("_runtime/dispatch.py", "concurrent.futures.*"): "sync activities run in threads; simulated ones are async",
-    ("_runtime/dispatch.py", "*.run_in_executor"): "sync activities run in threads; simulated ones are async",
+    ("_runtime/runner.py", "asyncio.to_thread"): "is the turn runner: blocking calls leave the event loop here",
+    ("_runtime/threads.py", "threading.*"): "a lock of the pool for sync activities, whose threads the runner starts",
     ("_runtime/dispatch.py", "*.create_task"): "an async activity is a task, and how it ends is always reported",
-    ("_runtime/supervisor.py", "*.create_task"): "is the supervisor",
 }
 
 

@@ -16,6 +16,7 @@ from aion._runtime.engine import CoreEngine
 from aion._runtime.entropy import Entropy, SystemEntropy
 from aion._runtime.failpoints import Failpoints
 from aion._runtime.registry import Registry
+from aion._runtime.runner import ThreadRunner
 from aion._runtime.settings import Settings
 from aion.errors import InvalidInput, InvalidState
 from aion.stores.base import Store
@@ -86,6 +87,7 @@ class Engine(CoreEngine):
             clock or SystemClock(),
             entropy or SystemEntropy(),
             make_settings(namespace, settings),
+            ThreadRunner(),
             failpoints,
         )
 

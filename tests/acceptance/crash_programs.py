@@ -24,7 +24,7 @@ def program(name: str) -> Program:
     return found
 
 
-def rig_for(name: str, folder: Path, *, wrapper: Sequence[str | Path] = (), patience: float = 60.0) -> CrashRig:
+def rig_for(name: str, folder: Path, *, wrapper: Sequence[str | Path] = (), patience: float = 20.0) -> CrashRig:
     """A rig for a program, in a folder that it has for itself."""
     folder.mkdir(parents=True, exist_ok=True)
     return CrashRig([*wrapper, PROGRAMS / f"{name}.py"], folder, bytecode=bytecode(), patience=patience)

@@ -135,7 +135,7 @@ def state_of(name: str) -> RunState:
 @pytest.mark.parametrize("name", STATES)
 def test_every_input_means_in_every_state_what_the_table_says(name: str, arrived: str) -> None:
     """Late, doubled and forged inputs mean nothing; all others lead to exactly these events."""
-    decided = decide(state_of(name), INPUTS[arrived], 1.0)
+    decided = decide(state_of(name), INPUTS[arrived], lambda: 1.0)
 
     assert [_plain(event) for event in decided] == [_plain(event) for event in expected(name, arrived)]
 
@@ -146,7 +146,7 @@ def test_what_is_decided_always_follows_from_the_state(name: str, arrived: str) 
     """The events of a decision can be applied to the state they were decided on."""
     state = state_of(name)
     before = state.seq
-    decided = decide(state, INPUTS[arrived], 1.0)
+    decided = decide(state, INPUTS[arrived], lambda: 1.0)
     for event in decided:
         state.apply(event, 200)
 
@@ -160,10 +160,10 @@ def test_no_input_but_a_signal_counts_twice(name: str, arrived: str) -> None:
     only of a lost attempt every loss counts.
     """
     state = state_of(name)
-    for event in decide(state, INPUTS[arrived], 1.0):
+    for event in decide(state, INPUTS[arrived], lambda: 1.0):
         state.apply(event, 200)
 
-    assert arrived == "lost" or decide(state, INPUTS[arrived], 1.0) == ()
+    assert arrived == "lost" or decide(state, INPUTS[arrived], lambda: 1.0) == ()
 
 
 def test_the_tables_cover_every_kind_of_input() -> None:

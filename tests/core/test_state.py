@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from aion._core import events as ev
 from aion._core.draft import Draft
-from aion._core.state import _MOVES, RunState
+from aion._core.state import MOVES, RunState
 
 ERROR = ev.ErrorInfo("E", "m")
 STARTED = ev.WorkflowStarted("fulfil", "order-17", "r1", "default", Raw(b"{}"))
@@ -34,7 +34,7 @@ def test_a_new_run_is_nothing_yet() -> None:
 
 def test_events_without_a_move_are_the_ones_that_only_code_reads() -> None:
     """Signals and records change nothing but the position; every other type has its move."""
-    without = set(typing.get_args(ev.AnyEvent)) - set(_MOVES)
+    without = set(typing.get_args(ev.AnyEvent)) - set(MOVES)
 
     assert without == {ev.SignalReceived, ev.SideEffectRecorded, ev.PatchMarked}
 

@@ -117,6 +117,29 @@ async def generating() -> None:
         await never.receive()
 
 
+async def waiting() -> AsyncIterator[int]:
+    """Waits while it is asked for a value."""
+    try:
+        await wait_and_clean("inside")
+        yield 1
+    finally:
+        await clean("generator")
+
+
+@aion.workflow
+async def inside_a_generator() -> None:
+    """Waits inside a generator, two coroutines deep."""
+
+    async def loop_over() -> None:
+        try:
+            async for _ in waiting():
+                pass
+        finally:
+            await clean("main")
+
+    await loop_over()
+
+
 @aion.workflow
 async def in_anyio() -> None:
     """Waits in a task group of anyio."""
@@ -139,7 +162,7 @@ async def locked() -> None:
     await asyncio.gather(*(hold(str(number)) for number in range(4)))
 
 
-ALL = (tidy, grouped, gathered, unstarted, generating, in_anyio, locked)
+ALL = (tidy, grouped, gathered, unstarted, generating, inside_a_generator, in_anyio, locked)
 
 
 @pytest.mark.parametrize("workflow", ALL, ids=lambda workflow: workflow.name)

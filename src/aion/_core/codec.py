@@ -19,9 +19,7 @@ _TYPES: tuple[type[AnyEvent], ...] = typing.get_args(AnyEvent)
 NAME_OF: dict[type, str] = {cls: cls.__name__ for cls in _TYPES}
 """The name under which the present version of each event is written."""
 
-_DECODERS: dict[str, msgspec.json.Decoder[AnyEvent]] = {
-    NAME_OF[cls]: msgspec.json.Decoder(cls) for cls in _TYPES
-}
+_DECODERS: dict[str, msgspec.json.Decoder[AnyEvent]] = {NAME_OF[cls]: msgspec.json.Decoder(cls) for cls in _TYPES}
 
 encode_event = msgspec.json.Encoder().encode
 """An event's bytes. Deterministic: fields in order of declaration, defaults left out."""

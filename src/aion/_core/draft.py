@@ -19,7 +19,17 @@ class Draft:
     `taken_back` attempts nobody waits for any more.
     """
 
-    __slots__ = ("armed", "base", "disarmed", "events", "handed_out", "state", "status_before", "taken_back", "was_busy")
+    __slots__ = (
+        "armed",
+        "base",
+        "disarmed",
+        "events",
+        "handed_out",
+        "state",
+        "status_before",
+        "taken_back",
+        "was_busy",
+    )
 
     def __init__(self, state: RunState) -> None:
         self.state = state

@@ -43,6 +43,13 @@ def amend(module: Any) -> None:
     scope.__init__ = __init__
 
 
+def forget(task: Any) -> None:
+    """Let go of what anyio keeps of a task that is dropped: a scope that was not left would keep the task for ever."""
+    loaded = sys.modules.get(BACKEND)
+    if loaded is not None:
+        loaded._task_states.pop(task, None)
+
+
 class _InOrder(dict[Any, None]):
     """What anyio does with a set, in order of arrival."""
 

@@ -382,5 +382,3 @@ def _hash_code(code: CodeType, digest: Any) -> None:
             digest.update(repr(sorted(map(repr, constant))).encode())
         else:
             digest.update(repr(constant).encode())
-
-

@@ -25,8 +25,10 @@ from aion._core import commands as cmd
 from aion._core.commands import describe
 from aion._core.events import AnyEvent
 from aion._core.replay import fits
+from aion._flow import anyio_order
+from aion._flow.forbidden import FORBIDDEN_METHODS, forbidden_method
 from aion._flow.location import caller
-from aion.errors import ForbiddenInWorkflow, InvalidInput, QueryFailed
+from aion.errors import InvalidInput, QueryFailed
 
 if TYPE_CHECKING:
     import random
@@ -35,8 +37,8 @@ T = TypeVar("T")
 _log = logging.getLogger("aion.workflow")
 _unregister_task: Callable[[Any], None] = asyncio.tasks._unregister_task
 _current_task = asyncio.tasks.current_task
-_enter_task: Callable[[Any, Any], None] = asyncio.tasks._enter_task  # type: ignore[attr-defined]
-_leave_task: Callable[[Any, Any], None] = asyncio.tasks._leave_task  # type: ignore[attr-defined]
+_enter_task: Callable[[Any, Any], None] = asyncio.tasks._enter_task
+_leave_task: Callable[[Any, Any], None] = asyncio.tasks._leave_task
 _YEARS_1000 = 1000 * 366 * 24 * 3600.0
 
 # A coroutine may await again while it is being closed. Code that does so more often than this never
@@ -422,6 +424,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                     task.context.run(_end, task.get_coro(), task.get_name())
                 finally:
                     _leave_task(self, task)
+                    anyio_order.forget(task)
         for generator in reversed(self._generators):
             if generator.ag_frame is not None:
                 self.context.run(_end_generator, generator)
@@ -469,36 +472,5 @@ def _end_generator(generator: Any) -> None:
     _end(coro, repr(generator))
 
 
-def _forbid(name: str, instead: str) -> Any:
-    def forbidden(self: WorkflowLoop, *args: Any, **kwargs: Any) -> NoReturn:
-        raise ForbiddenInWorkflow(f"loop.{name}() reaches outside the workflow: {instead}")
-
-    forbidden.__name__ = name
-    forbidden.__doc__ = f"Forbidden: {instead}."
-    return forbidden
-
-
-_AN_ACTIVITY = "do it in an activity"
-_FORBIDDEN = {
-    "run_in_executor": "a synchronous activity runs in a thread; await one instead",
-    "call_soon_threadsafe": "send the workflow a signal instead",
-    "set_task_factory": "tasks of a workflow are made by its own loop",
-    "set_default_executor": "a synchronous activity runs in a thread; await one instead",
-    "run_forever": "the engine runs the loop",
-    "run_until_complete": "await the coroutine instead",
-    "stop": "return from the workflow function instead",
-    "set_exception_handler": "what no task or caller sees is logged; handle errors where they are raised",
-    "add_signal_handler": "send the workflow a signal instead",
-    "remove_signal_handler": "send the workflow a signal instead",
-    **dict.fromkeys(
-        (
-            "getaddrinfo getnameinfo create_connection create_server create_unix_connection create_unix_server "
-            "create_datagram_endpoint start_tls sendfile connect_read_pipe connect_write_pipe subprocess_shell "
-            "subprocess_exec add_reader remove_reader add_writer remove_writer sock_recv sock_recv_into sock_sendall "
-            "sock_connect sock_accept sock_sendfile sock_recvfrom sock_recvfrom_into sock_sendto connect_accepted_socket"
-        ).split(),
-        _AN_ACTIVITY,
-    ),
-}
-for _name, _instead in _FORBIDDEN.items():
-    setattr(WorkflowLoop, _name, _forbid(_name, _instead))
+for _name, _instead in FORBIDDEN_METHODS.items():
+    setattr(WorkflowLoop, _name, forbidden_method(_name, _instead))

@@ -173,9 +173,7 @@ def deliver(loop: WorkflowLoop, name: str, data: bytes) -> None:
     box.wake_one()
 
 
-def start_handler(
-    loop: WorkflowLoop, name: str, box: SignalBox, data: bytes, decode: Callable[[bytes], Any]
-) -> None:
+def start_handler(loop: WorkflowLoop, name: str, box: SignalBox, data: bytes, decode: Callable[[bytes], Any]) -> None:
     """Run a signal handler in a task whose id comes from the signal's name and ordinal."""
     handler = box.handler
     assert handler is not None

@@ -228,7 +228,9 @@ class Stepper:
         entry = self.queries.get(name)
         if entry is None:
             known = ", ".join(sorted(self.queries)) or "none"
-            raise UnknownQuery(f"workflow {self.started.workflow_type!r} answers no query {name!r}; it answers: {known}")
+            raise UnknownQuery(
+                f"workflow {self.started.workflow_type!r} answers no query {name!r}; it answers: {known}"
+            )
         query, handler = entry
         with self.reading("a query handler"):
             try:

@@ -10,7 +10,6 @@ Invariant: no effect of a turn and no answer leaves before `commit` has returned
 from __future__ import annotations
 
 import queue
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +17,7 @@ from aion._core.history import next_digest
 from aion._runtime.clock import Clock
 from aion._runtime.failpoints import Failpoints, writes_of
 from aion._runtime.requests import Flushed
+from aion._runtime.runner import Runner
 from aion._runtime.turn import Turn
 from aion.stores.base import EventRow, Flush, HeadRow, Lease, Refusal, StatusRow, Store, TimerRow
 
@@ -48,6 +48,7 @@ class Committer:
         lease: Lease,
         clock: Clock,
         done: Callable[[Flushed], None],
+        runner: Runner,
         failpoints: Failpoints | None = None,
     ) -> None:
         self._store = store
@@ -56,7 +57,8 @@ class Committer:
         self._done = done
         self._failpoints = failpoints
         self._batches: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._runner = runner
+        self._ended: queue.SimpleQueue[None] | None = None
         self.lease = lease
 
     def report_to(self, done: Callable[[Flushed], None]) -> None:
@@ -79,22 +81,24 @@ class Committer:
 
     def commit_later(self, batch: Batch) -> None:
         """Commit on the writer thread, which reports with `Flushed`."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._write, name="aion-writer", daemon=True)
-            self._thread.start()
+        if self._ended is None:
+            self._ended = queue.SimpleQueue()
+            self._runner.start("aion-writer", self._write)
         self._batches.put(batch)
 
     def close(self) -> None:
         """Wait for the writer thread to finish what it was given."""
-        if self._thread is not None:
+        if self._ended is not None:
             self._batches.put(None)
-            self._thread.join()
-            self._thread = None
+            self._ended.get()
+            self._ended = None
 
     def _write(self) -> None:
         while True:
             batch = self._batches.get()
             if batch is None:
+                assert self._ended is not None
+                self._ended.put(None)
                 return
             refused: dict[int, Refusal] = {}
             error: BaseException | None = None
@@ -139,11 +143,7 @@ def add_turn(flush: Flush, turn: Turn, now: int) -> None:
         _add_timers(flush, turn, stamp)
     if draft.disarmed:
         flush.timers_gone.extend(draft.disarmed)
-    if (
-        draft.was_busy != (state.working > 0)
-        or state.status != draft.status_before
-        or turn.run.block is not None
-    ):
+    if draft.was_busy != (state.working > 0) or state.status != draft.status_before or turn.run.block is not None:
         _add_marks(flush, turn)
     if turn.inbox:
         flush.inbox.extend(turn.inbox)

@@ -24,6 +24,7 @@ from aion._flow.failure import info_of
 from aion._runtime.clock import Clock
 from aion._runtime.failpoints import Failpoints
 from aion._runtime.requests import Report
+from aion._runtime.runner import Runner
 from aion._runtime.settings import Settings
 from aion._runtime.threads import ActivityThreads
 from aion.errors import InvalidInput, Terminal
@@ -60,11 +61,17 @@ class Dispatcher:
     """Runs attempts. `launch` and `cancel` are called on the loop that opened the engine."""
 
     def __init__(
-        self, report: Callable[[Report], None], settings: Settings, clock: Clock, failpoints: Failpoints | None = None
+        self,
+        report: Callable[[Report], None],
+        settings: Settings,
+        clock: Clock,
+        runner: Runner,
+        failpoints: Failpoints | None = None,
     ) -> None:
         self._report = report
         self._settings = settings
         self._clock = clock
+        self._runner = runner
         self._failpoints = failpoints
         self._tasks: dict[AttemptKey, asyncio.Task[None]] = {}
         self._infos: dict[AttemptKey, AttemptInfo] = {}
@@ -176,7 +183,7 @@ class Dispatcher:
 
     def _launch_thread(self, task: ActivityTask) -> None:
         if self._threads is None:
-            self._threads = ActivityThreads(self._settings.activity_threads_max)
+            self._threads = ActivityThreads(self._settings.activity_threads_max, self._runner)
         self._threads.submit(self._run_in_thread, task, self._info(task))
 
     def _watch_time(self, task: ActivityTask, info: AttemptInfo) -> None:
@@ -257,7 +264,13 @@ class Dispatcher:
             # What cannot be encoded or decoded once will not be the next time either.
             non_retryable = isinstance(exc, Terminal | InvalidInput)
         report = ActivityReported(
-            task.id, task.attempt, task.dispatch, result if result is not None else Raw(b"null"), error, kind, non_retryable
+            task.id,
+            task.attempt,
+            task.dispatch,
+            result if result is not None else Raw(b"null"),
+            error,
+            kind,
+            non_retryable,
         )
         self._report(Report(task.shard, task.run, task.seq, report))
 

@@ -105,7 +105,8 @@ class Effects:
         for delivery in run.queue:
             # It came while the end was being written, and was not acknowledged.
             self._answers.fail(
-                delivery.reply, InvalidState(f"workflow {run.workflow_id!r} is {run.state.status}: it takes no more inputs")
+                delivery.reply,
+                InvalidState(f"workflow {run.workflow_id!r} is {run.state.status}: it takes no more inputs"),
             )
         run.queue.clear()
         self._residency.drop(run)

@@ -6,10 +6,8 @@ import asyncio
 import base64
 import contextlib
 import logging
-import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from os import getpid
-from threading import get_ident
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -28,6 +26,7 @@ from aion._runtime.failpoints import Failpoints
 from aion._runtime.filters import parse_filter
 from aion._runtime.handle import WorkflowHandle
 from aion._runtime.registry import Registry
+from aion._runtime.runner import Runner
 from aion._runtime.scheduler import Scheduler
 from aion._runtime.settings import Settings
 from aion._runtime.shard import Shard
@@ -56,6 +55,7 @@ class CoreEngine:
         clock: Clock,
         entropy: Entropy,
         settings: Settings,
+        runner: Runner,
         failpoints: Failpoints | None = None,
     ) -> None:
         self._store = store
@@ -64,14 +64,15 @@ class CoreEngine:
         self._entropy = entropy
         self._settings = settings
         self._namespace = settings.namespace
-        self._owner = f"{socket.gethostname()}:{getpid()}:{entropy.bytes(6).hex()}"
+        self._runner = runner
+        self._owner = f"{getpid()}:{entropy.bytes(8).hex()}"
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
         self._shards: dict[int, Shard] = {}
         self._ended: set[int] = set()
         self._all_ended: asyncio.Future[None] | None = None
         self._failpoints = failpoints
-        self._dispatcher = Dispatcher(self._report, settings, clock, failpoints)
+        self._dispatcher = Dispatcher(self._report, settings, clock, runner, failpoints)
         self._stopped: BaseException | None = None
         self._closing = False
         self._feeds: set[EventFeed] = set()
@@ -88,18 +89,19 @@ class CoreEngine:
         if self._loop is not None:
             raise InvalidState("this engine was opened before; make another one")
         self._loop = asyncio.get_running_loop()
-        self._thread = get_ident()
+        self._thread = self._runner.here()
         self._dispatcher.open(self._loop)
         ttl = int(self._settings.lease_ttl * 1_000_000)
         try:
-            leases = await asyncio.to_thread(self._store.claim, self._owner, self._clock.now(), ttl, None)
+            leases = await self._runner.call(self._store.claim, self._owner, self._clock.now(), ttl, None)
             if not leases:
                 raise StoreLocked("another engine owns all of this store: close it, or wait until its lease has ended")
         except BaseException:
             self._store.close()
             raise
         self._shards = {
-            lease.shard: Shard(lease, self._new_scheduler, self._shard_ended, self._clock) for lease in leases
+            lease.shard: Shard(lease, self._new_scheduler, self._shard_ended, self._clock, self._runner)
+            for lease in leases
         }
         for shard in self._shards.values():
             shard.start()
@@ -114,6 +116,7 @@ class CoreEngine:
             self._entropy,
             self._settings,
             self._post,
+            self._runner,
             self._failpoints,
         )
 
@@ -139,8 +142,8 @@ class CoreEngine:
             feed.end()
         if self._stopped is None:
             leases = [shard.lease for shard in self._shards.values()]
-            await asyncio.to_thread(self._store.release, self._owner, leases)
-        await asyncio.to_thread(self._store.close)
+            await self._runner.call(self._store.release, self._owner, leases)
+        await self._runner.call(self._store.close)
 
     async def __aenter__(self) -> Any:
         await self.start_serving()
@@ -189,7 +192,9 @@ class CoreEngine:
             AlreadyExists: one of the ids is taken, or given twice.
         """
         if len(calls) > _STARTS_MAX:
-            raise InvalidInput(f"start_many got {len(calls):,} calls, the limit is {_STARTS_MAX:,}: make several batches")
+            raise InvalidInput(
+                f"start_many got {len(calls):,} calls, the limit is {_STARTS_MAX:,}: make several batches"
+            )
         requests = [self._start_request(call, **_start_options(options)) for call, options in calls]
         by_shard: dict[int, list[rq.Start]] = {}
         for request in requests:
@@ -222,7 +227,9 @@ class CoreEngine:
         if not isinstance(call, WorkflowCall):
             raise InvalidInput(f"start needs a call of a workflow, like fulfil(order), not {call!r}")
         if on_conflict not in _CONFLICT_POLICIES:
-            raise InvalidInput(f"on_conflict={on_conflict!r}: expected one of {', '.join(map(repr, _CONFLICT_POLICIES))}")
+            raise InvalidInput(
+                f"on_conflict={on_conflict!r}: expected one of {', '.join(map(repr, _CONFLICT_POLICIES))}"
+            )
         definition = call.definition
         self._registry.check_workflow(definition)
         limit = self._settings.limits.payload_bytes_max
@@ -264,7 +271,7 @@ class CoreEngine:
             raise InvalidInput(f"limit={limit!r}: expected 1 to 10,000")
         wanted = parse_filter(filter, self._namespace)
         after = _read_cursor(cursor)
-        records = await asyncio.to_thread(self._store.list_runs, wanted, limit, after)
+        records = await self._runner.call(self._store.list_runs, wanted, limit, after)
         more = _cursor(records[-1].started, records[-1].run) if len(records) == limit else None
         return Page([description_of(record) for record in records], more)
 
@@ -318,7 +325,7 @@ class CoreEngine:
         loop = self._loop
         if loop is None:
             raise InvalidState("this engine is not open: use `async with engine`, or await engine.start_serving()")
-        if get_ident() != self._thread:
+        if self._runner.here() != self._thread:
             raise InvalidState("this engine was opened on another event loop: call it there")
         return loop.create_future()
 
@@ -422,5 +429,3 @@ def _read_cursor(cursor: str | None) -> tuple[int, int] | None:
         return msgspec.json.decode(base64.urlsafe_b64decode(cursor), type=tuple[int, int])
     except (ValueError, msgspec.DecodeError) as exc:
         raise InvalidInput(f"cursor {cursor!r} is not one that list() gave") from exc
-
-

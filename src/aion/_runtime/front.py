@@ -143,9 +143,7 @@ class Front:
         self._residency.add(run)
         return run
 
-    def _conflict(
-        self, request: rq.Start, run_id: str, status: str, present: ResidentRun | None
-    ) -> rq.Started | None:
+    def _conflict(self, request: rq.Start, run_id: str, status: str, present: ResidentRun | None) -> rq.Started | None:
         """The id has an open run."""
         if present is not None and present.state.closed_by is not None:
             # It is closing right now; whether it is closed is known when its commit is.
@@ -229,7 +227,9 @@ class Front:
         record = self._store.find(namespace, workflow_id, run_id)
         if record is None:
             raise NotFound(
-                f"there is no workflow {workflow_id!r}" + (f" with run {run_id}" if run_id else "") + f" in {namespace!r}"
+                f"there is no workflow {workflow_id!r}"
+                + (f" with run {run_id}" if run_id else "")
+                + f" in {namespace!r}"
             )
         if record.closed is not None:
             return record

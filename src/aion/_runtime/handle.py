@@ -42,9 +42,7 @@ _TERMINAL = frozenset(cls.__name__ for cls in ev.TERMINAL)
 class WorkflowHandle(Generic[R_co]):
     """A workflow by id, and one of its runs if `run_id` is set. Holding one costs nothing."""
 
-    def __init__(
-        self, engine: CoreEngine, id: str, run_id: str | None, definition: Workflow[..., Any] | None
-    ) -> None:
+    def __init__(self, engine: CoreEngine, id: str, run_id: str | None, definition: Workflow[..., Any] | None) -> None:
         self._engine = engine
         self.id = id
         self.run_id = run_id
@@ -156,7 +154,7 @@ class WorkflowHandle(Generic[R_co]):
     async def history(self, *, from_seq: int = 1) -> History:
         """The events of the run recorded so far."""
         record = await self._record()
-        rows = await asyncio.to_thread(self._engine._store.history, record.run, from_seq)
+        rows = await self._engine._runner.call(self._engine._store.history, record.run, from_seq)
         return History(event_of_row(row) for row in rows)
 
     async def events(self, from_seq: int = 1) -> AsyncIterator[HistoryEvent]:
@@ -182,7 +180,7 @@ class WorkflowHandle(Generic[R_co]):
 
     async def _record(self) -> RunRecord:
         engine = self._engine
-        record = await asyncio.to_thread(engine._store.find, engine._namespace, self.id, self.run_id)
+        record = await engine._runner.call(engine._store.find, engine._namespace, self.id, self.run_id)
         if record is None:
             raise NotFound(f"there is no workflow {self.id!r}" + (f" with run {self.run_id}" if self.run_id else ""))
         return record

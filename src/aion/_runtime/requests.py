@@ -142,4 +142,6 @@ class Stop:
     """Finish what is being committed, hand the rest over, and end."""
 
 
-AnyRequest = Start | StartMany | Send | Report | AskOutcome | AskQuery | Register | Watch | Flushed | Wake | Drain | Stop
+AnyRequest = (
+    Start | StartMany | Send | Report | AskOutcome | AskQuery | Register | Watch | Flushed | Wake | Drain | Stop
+)

@@ -31,6 +31,7 @@ from aion._runtime.recovery import Recovery
 from aion._runtime.registry import Registry
 from aion._runtime.residency import REPORTED, Residency
 from aion._runtime.resident import Delivery, ResidentRun
+from aion._runtime.runner import Runner
 from aion._runtime.settings import Settings
 from aion._runtime.timers import Timers
 from aion._runtime.turn import Turn, TurnPorts, take_turn
@@ -53,6 +54,7 @@ class Scheduler:
         entropy: Entropy,
         settings: Settings,
         post: Callable[[Sequence[Any]], None],
+        runner: Runner,
         failpoints: Failpoints | None = None,
     ) -> None:
         self.store = store
@@ -66,7 +68,7 @@ class Scheduler:
             store, lease.shard, clock, horizon=int(settings.timer_horizon * 1_000_000), page=settings.timer_page
         )
         self.recovery = Recovery(store, lease.shard, self.residency, registry, settings.recovery_page)
-        self.committer = Committer(store, owner, lease, clock, self.submit, failpoints)
+        self.committer = Committer(store, owner, lease, clock, self.submit, runner, failpoints)
         self.answers = Answers(post)
         self.again = Again(clock, settings, self.answers, self.timers)
         self.front = Front(self, entropy)

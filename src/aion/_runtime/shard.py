@@ -8,6 +8,7 @@ from typing import Any
 
 from aion._flow.loop import keep_generators
 from aion._runtime.clock import Clock
+from aion._runtime.runner import Runner
 from aion._runtime.scheduler import Scheduler
 from aion._runtime.succession import give_up, take_over
 from aion._runtime.supervisor import Supervisor
@@ -24,12 +25,15 @@ class Shard:
         make_scheduler: Callable[[Lease], Scheduler],
         ended: Callable[[Shard, BaseException | None], None],
         clock: Clock,
+        runner: Runner,
     ) -> None:
         self.lease = lease
         self.scheduler = make_scheduler(lease)
         self._make_scheduler = make_scheduler
         self._ended = ended
-        self._supervisor = Supervisor(f"aion-engine-{lease.shard}", self._work, self._recover, self._gave_up, clock)
+        self._supervisor = Supervisor(
+            f"aion-engine-{lease.shard}", self._work, self._recover, self._gave_up, clock, runner
+        )
 
     def start(self) -> None:
         self._supervisor.start()

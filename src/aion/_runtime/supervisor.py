@@ -7,11 +7,11 @@ embedded engine never ends its host's process; every later call raises `StoreErr
 from __future__ import annotations
 
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable
 
 from aion._runtime.clock import Clock
+from aion._runtime.runner import Runner
 
 _log = logging.getLogger("aion.engine")
 
@@ -32,17 +32,19 @@ class Supervisor:
         recover: Callable[[BaseException], None],
         gave_up: Callable[[BaseException], None],
         clock: Clock,
+        runner: Runner,
     ) -> None:
+        self._name = name
+        self._runner = runner
         self._part = part
         self._recover = recover
         self._gave_up = gave_up
         self._clock = clock
         self._failures: deque[float] = deque()
         self.restarts = 0
-        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        self.thread.start()
+        self._runner.start(self._name, self._run)
 
     def _run(self) -> None:
         while True:
@@ -50,14 +52,14 @@ class Supervisor:
                 self._part()
                 return
             except BaseException as exc:  # noqa: BLE001 - whatever ended the part, somebody must restart it
-                _log.exception("%s failed", self.thread.name)
+                _log.exception("%s failed", self._name)
                 if not self._may_restart():
                     self._gave_up(exc)
                     return
                 try:
                     self._recover(exc)
                 except BaseException as again:  # noqa: BLE001 - a part that cannot recover is given up
-                    _log.exception("%s could not recover", self.thread.name)
+                    _log.exception("%s could not recover", self._name)
                     self._gave_up(again)
                     return
                 self.restarts += 1

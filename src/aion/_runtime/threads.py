@@ -7,13 +7,16 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from aion._runtime.runner import Runner
+
 _Job = tuple[Callable[..., None], tuple[Any, ...]]
 
 
 class ActivityThreads:
     """A pool that grows to `threads_max` as jobs come, and runs them in order. Jobs must not raise."""
 
-    def __init__(self, threads_max: int) -> None:
+    def __init__(self, threads_max: int, runner: Runner) -> None:
+        self._runner = runner
         self._threads_max = threads_max
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -27,7 +30,7 @@ class ActivityThreads:
             if self._unfinished > self._threads and self._threads < self._threads_max:
                 self._threads += 1
                 name = f"aion-activity-{self._threads}"
-                threading.Thread(target=self._work, name=name, daemon=True).start()
+                self._runner.start(name, self._work)
         self._jobs.put((job, args))
 
     def close(self) -> None:

@@ -25,8 +25,6 @@ from aion.errors import AionError, InvalidState, LimitExceeded
 from aion.stores.base import InboxRow
 
 
-
-
 class Turn:
     """One run's part of a flush. `taken` are the inputs it consumed, `refused` those it answers with an error."""
 

@@ -70,9 +70,7 @@ class History(list[HistoryEvent]):
             if document.get("format") != "aion.history.1":
                 raise ValueError(f"its format is {document.get('format')!r}, expected 'aion.history.1'")
             return cls(
-                HistoryEvent(
-                    entry["seq"], entry["type"], datetime.datetime.fromisoformat(entry["time"]), entry["data"]
-                )
+                HistoryEvent(entry["seq"], entry["type"], datetime.datetime.fromisoformat(entry["time"]), entry["data"])
                 for entry in document["events"]
             )
         except (ValueError, KeyError, TypeError, AttributeError) as exc:

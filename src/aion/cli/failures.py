@@ -33,9 +33,18 @@ class Interrupted(AionError):
 
 
 class RunBlocked(AionError):
-    """The run cannot go on with this code; it is kept, and goes on with code that fits."""
+    """The run cannot go on with this code; it is kept, and goes on with code that fits.
+
+    `recorded` and `attempted` are the commands that differ, where that is the reason.
+    """
 
     code = "blocked"
+
+    def __init__(self, workflow_id: str, reason: str, message: str, recorded: str = "", attempted: str = "") -> None:
+        self.reason = reason
+        self.recorded = recorded
+        self.attempted = attempted
+        super().__init__(f"workflow {workflow_id!r} is blocked ({reason}): {message}")
 
 
 class UserCodeFailed(AionError):
@@ -78,6 +87,8 @@ def as_data(exc: BaseException) -> dict[str, Any]:
             data["failure"] = _detail_data(exc.error)
         case NonDeterminism():
             data |= {"recorded": exc.recorded, "attempted": exc.attempted, "seq": exc.seq}
+        case RunBlocked():
+            data |= {"reason": exc.reason, "recorded": exc.recorded, "attempted": exc.attempted}
         case InvalidFilter():
             data["position"] = exc.position
     return data
@@ -89,11 +100,10 @@ def as_text(exc: BaseException) -> str:
         case WorkflowFailed():
             return escape_lines("\n".join([f"Error: {_message(exc)}", *_detail_lines(exc.error)]))
         case NonDeterminism():
-            return escape_lines(
-                f"Error: history and code differ at event {exc.seq}\n"
-                f"  recorded:      {_indent(exc.recorded)}\n"
-                f"  the code does: {_indent(exc.attempted)}\n"
-                "Load the code this run was started with, or guard the change with aion.patched(...)."
+            return _difference(f"history and code differ at event {exc.seq}", exc.recorded, exc.attempted)
+        case RunBlocked() if exc.recorded:
+            return _difference(
+                "the run is kept, but cannot go on: history and code differ", exc.recorded, exc.attempted
             )
         case click.UsageError() if exc.ctx is not None:
             return escape_lines(f"Error: {_message(exc)}\nSee: {exc.ctx.command_path} --help")
@@ -155,5 +165,15 @@ def _detail_data(error: ErrorDetail) -> dict[str, Any]:
     }
 
 
-def _indent(text: str) -> str:
+def _difference(sentence: str, recorded: str, attempted: str) -> str:
+    """Both commands, each with its file and line, below each other."""
+    return escape_lines(
+        f"Error: {sentence}\n"
+        f"  recorded:      {_indented(recorded)}\n"
+        f"  the code does: {_indented(attempted)}\n"
+        "Load the code this run was started with, or guard the change with aion.patched(...)."
+    )
+
+
+def _indented(text: str) -> str:
     return text.replace("\n", "\n    ")

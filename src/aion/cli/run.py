@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import datetime
 import json
-import logging
 import os
 import signal
 import sys
@@ -30,7 +29,7 @@ from aion.cli.options import json_option, namespace_option, store_option
 from aion.cli.output import escape, escape_lines, is_terminal, print_json, terminal, time_text
 from aion.cli.progress import RunProgress
 from aion.cli.target import AnyWorkflow, load_target
-from aion.errors import InvalidInput, NonDeterminism, NotFound
+from aion.errors import InvalidInput, NotFound
 
 GRACE = "2s"
 """How long activities may go on after Ctrl-C. What is cut off is handed out again by the next start."""
@@ -59,8 +58,6 @@ def run(
     module, workflow = load_target(target)
     arguments = read_arguments(workflow, input_text)
     job = Job(module, workflow, arguments, workflow_id, store, namespace)
-    if not as_json:
-        logging.basicConfig(format="%(message)s", level=logging.WARNING)
     try:
         outcome = asyncio.run(carry_out(job, quiet=as_json))
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -128,7 +125,7 @@ async def carry_out(job: Job, *, quiet: bool) -> Outcome:
 
     Raises:
         WorkflowFailed: it raised. So do the other endings without a result, each with its own error.
-        RunBlocked: (or NonDeterminism) the run cannot go on with this code; it is kept.
+        RunBlocked: the run cannot go on with this code; it is kept.
     """
     _stop_on_signals()
     engine = Engine(job.store, register=[job.module], namespace=job.namespace)
@@ -210,12 +207,10 @@ async def _watch(handle: WorkflowHandle[Any], workflow: AnyWorkflow, progress: R
     return None
 
 
-def _blocked(id: str, event: HistoryEvent | None) -> Exception:
+def _blocked(id: str, event: HistoryEvent | None) -> RunBlocked:
     assert event is not None
     data = event.data
-    if data.get("recorded"):
-        return NonDeterminism(data["recorded"], data["attempted"], event.seq)
-    return RunBlocked(f"workflow {id!r} is blocked ({data['reason']}): {data.get('message', '')}")
+    return RunBlocked(id, data["reason"], data.get("message", ""), data.get("recorded", ""), data.get("attempted", ""))
 
 
 @contextlib.asynccontextmanager

@@ -21,7 +21,11 @@ class TestEngine(Engine):
     __test__ = False
 
     def __init__(
-        self, *, register: Iterable[object] = (), store: str | Store = "memory:", clock: VirtualClock | None = None,
+        self,
+        *,
+        register: Iterable[object] = (),
+        store: str | Store = "memory:",
+        clock: VirtualClock | None = None,
         **settings: Any,
     ) -> None:
         self.clock = clock or VirtualClock()
@@ -69,7 +73,11 @@ class _Frozen:
 
 
 def engine(
-    *, register: Iterable[object] = (), store: str | Store = "memory:", clock: VirtualClock | None = None, **settings: Any
+    *,
+    register: Iterable[object] = (),
+    store: str | Store = "memory:",
+    clock: VirtualClock | None = None,
+    **settings: Any,
 ) -> TestEngine:
     """An in-memory engine on a virtual clock: a workflow that sleeps for a year ends at once.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import apsw
@@ -114,3 +115,33 @@ def test_a_checkpoint_that_fails_does_not_fail_the_commit_before_it(
     store.close()
 
     assert seen == end
+
+
+def test_a_log_past_its_bound_waits_for_the_readers_that_hold_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Readers that always overlap would let it grow for ever; so a commit then waits until they have gone."""
+    monkeypatch.setattr(checkpoint, "LOG_BYTES_RESTART", len(BODY))
+    monkeypatch.setattr(checkpoint, "LOG_BYTES_CHECKPOINT", len(BODY))
+    monkeypatch.setattr(checkpoint, "RESTART_WAIT_MS", 60_000)
+    store = SqliteStore.open(tmp_path / "aion.db")
+    owner = Owner(store)
+    owner.start()
+    reader = apsw.Connection(str(tmp_path / "aion.db"), apsw.SQLITE_OPEN_READONLY)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM events").fetchall()
+    gone = threading.Event()
+
+    def leave() -> None:
+        gone.set()
+        reader.execute("COMMIT")
+
+    timer = threading.Timer(0.05, leave)
+    timer.start()
+    _grow(owner, 1)
+    waited = gone.is_set()
+    timer.join()
+    reader.close()
+    store.close()
+
+    assert waited

@@ -164,8 +164,10 @@ def test_files_and_directories_without_permission_are_refused_with_a_reason() ->
         )
 
     assert done.stdout.splitlines() == [
-        "StoreError  cannot be written: give this user write permission on the file and its directory, "
-        "or open it read-only",
+        (
+            "StoreError  cannot be written: give this user write permission on the file and its directory, "
+            "or open it read-only"
+        ),
         "StoreError  cannot be opened (unable to open database file); nothing of this was recorded",
         "StoreError .lock is out of reach (Permission denied)",
         "StoreError  is out of reach (Permission denied)",
@@ -250,7 +252,7 @@ def test_a_failed_read_fails_that_call_alone(tmp_path: Path, vfs: TestVFS) -> No
 def test_one_failure_at_any_point_loses_and_invents_nothing(
     tmp_path: Path, vfs: TestVFS, operation: str, code: int
 ) -> None:
-    """Whichever operation of the disk fails, what was acknowledged is there afterwards, and each flush is whole or absent."""
+    """Whichever operation of the disk fails, what was acknowledged is there, and each flush is whole or absent."""
     for fail_at in range(1, 200):
         path = tmp_path / f"{fail_at}.db"
         count = 0

@@ -45,7 +45,7 @@ PLACES = ["before_begin", "mid_tx", "after_commit"]
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(("name", "work"), [("commit", COMMIT), ("post", POST), ("claim", CLAIM)])
 def test_a_kill_at_any_point_leaves_all_or_nothing(tmp_path: Path, name: str, work: str, place: str) -> None:
-    """Killed before the end of the transaction it left nothing, killed after it everything, and the next start is free."""
+    """Killed before the end of the transaction it left nothing, killed after it everything; the next start is free."""
     path = tmp_path / "aion.db"
     status, printed = run(KILL_AT.format(where=f"{name}.{place}", work=work), path)
     store = SqliteStore.open(path)
@@ -139,14 +139,12 @@ def test_a_read_only_store_refuses_to_write(tmp_path: Path) -> None:
     """Each writing call says who could."""
     SqliteStore.open(tmp_path / "aion.db").close()
     store = SqliteStore.open(tmp_path / "aion.db", read_only=True)
-    owner = Owner.__new__(Owner)
     calls: list[Callable[[], object]] = [
         lambda: store.claim("ada", 0, TTL),
         lambda: store.renew("ada", [], TTL),
         lambda: store.release("ada", []),
         lambda: store.post(1, "signal", b"", 1),
     ]
-    del owner
     for call in calls:
         with pytest.raises(StoreError, match="opened read-only"):
             call()

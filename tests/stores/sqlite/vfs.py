@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -31,10 +32,13 @@ class TestVFS(apsw.VFS):
         self.fail: Callable[[str, str], Exception | None] = lambda operation, file: None
         super().__init__(name, "")
 
-    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
+    def xOpen(  # noqa: D102 (SQLite's name, and its meaning)
+        self, name: str | apsw.URIFilename | None, flags: list[int]
+    ) -> apsw.VFSFile:
         return _File(self, name, flags)
 
     def check(self, operation: str, file: str) -> None:
+        """Fail if that is due."""
         error = self.fail(operation, file)
         if error is not None:
             raise error
@@ -91,7 +95,7 @@ def some(seed: int) -> Callable[[], bool]:
 
 def _sectors(offset: int, data: bytes) -> list[tuple[int, bytes]]:
     edges = [offset, *range((offset // SECTOR + 1) * SECTOR, offset + len(data), SECTOR), offset + len(data)]
-    return [(start, data[start - offset : end - offset]) for start, end in zip(edges, edges[1:], strict=False)]
+    return [(start, data[start - offset : end - offset]) for start, end in itertools.pairwise(edges)]
 
 
 def _put(body: bytearray, offset: int, data: bytes) -> None:

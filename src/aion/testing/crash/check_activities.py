@@ -90,7 +90,9 @@ class _Walk:
         """The recorded result is that of an execution of the current hand-out, token and all."""
         recorded = msgspec.json.decode(result)
         if not any({"value": line["value"], "token": line["token"]} == recorded for line in self._executions(id)):
-            yield self._say(id, seq, f"has the result {recorded!r}, which no execution of its current hand-out produced")
+            yield self._say(
+                id, seq, f"has the result {recorded!r}, which no execution of its current hand-out produced"
+            )
 
     def _executions(self, id: str) -> list[dict[str, Any]]:
         lines = self._lines.get(self._run.key_of(id), [])

@@ -37,7 +37,7 @@ class CrashRig:
     seconds is stuck: it is made to show where its threads are, and ended.
     """
 
-    def __init__(self, command: Sequence[str | Path], folder: Path, *, bytecode: Path, patience: float = 60.0) -> None:
+    def __init__(self, command: Sequence[str | Path], folder: Path, *, bytecode: Path, patience: float = 20.0) -> None:
         self._command = [str(part) for part in command]
         self._folder = folder
         self._bytecode = bytecode
