@@ -8,8 +8,8 @@ from aion._flow import guards as _guards
 # First of all: names that users import from asyncio, time or random after this line are the dispatching ones.
 _guards.install()
 
-import aion.errors as errors  # noqa: E402
-import aion.testing as testing  # noqa: E402
+import aion.errors as errors  # noqa: E402, F401
+import aion.testing as testing  # noqa: E402, F401
 from aion._compose import Engine as Engine  # noqa: E402
 from aion._compose import run as run  # noqa: E402
 from aion._core.duration import Duration as Duration  # noqa: E402

@@ -29,7 +29,7 @@ from aion._flow.stepper import Stepper
 from aion._flow.timeouts import timeout as workflow_timeout
 
 T = TypeVar("T")
-_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ def patched(change_id: str) -> bool:
 class WorkflowLogger(logging.LoggerAdapter[logging.Logger]):
     """An ordinary logger that is silent while replaying and carries the run's ids as fields."""
 
-    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the name is logging's
+    def isEnabledFor(self, level: int) -> bool:
         loop = _get_running_loop()
         if type(loop) is WorkflowLoop and (loop.expected is not None or loop.closing):
             return False

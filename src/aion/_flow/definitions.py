@@ -6,13 +6,13 @@ import hashlib
 import inspect
 import sys
 import warnings
+from asyncio import _get_running_loop
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, overload
 
 import msgspec
-from asyncio import _get_running_loop
 
 from aion._core.duration import Duration, to_micros
 from aion._core.events import RetryPolicy

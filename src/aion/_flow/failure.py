@@ -51,7 +51,7 @@ def activity_failed(name: str, info: ErrorInfo, kind: str, attempt: int) -> Acti
 def _message(exc: BaseException) -> str:
     try:
         text = str(exc)
-    except Exception as inner:
+    except Exception as inner:  # noqa: BLE001 - what a user's object raises is not the matter here
         return f"<its __str__ raised {type(inner).__name__}>"
     # A lone surrogate cannot be encoded; what else the message says is worth keeping.
     text = text.encode("utf-8", "replace").decode()
@@ -64,7 +64,7 @@ def _details(exc: BaseException) -> Raw:
         return NO_VALUE
     try:
         return Raw(msgspec.json.encode(details))
-    except Exception as inner:
+    except Exception as inner:  # noqa: BLE001 - what a user's object raises is not the matter here
         return Raw(msgspec.json.encode(f"<details cannot be encoded: {type(inner).__name__}>"))
 
 

@@ -25,7 +25,7 @@ def caller(depth: int) -> str:
 
 
 def file_of(frame: FrameType) -> str:
-    """The file of a frame's module. `f_code` would tell too, but reading it is audited, at each call of a definition."""
+    """The file of a frame's module. `f_code` would tell too, but reading it is audited, and this is done often."""
     name: str | None = frame.f_globals.get("__file__")
     return name if name is not None else frame.f_code.co_filename
 

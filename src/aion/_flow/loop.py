@@ -248,7 +248,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                 handle.context.run(handle.callback, *handle.args)
             except Diverged:
                 return
-            except BaseException as exc:
+            except BaseException as exc:  # noqa: BLE001 - code of users ends here
                 # A task keeps its exception itself; SystemExit and KeyboardInterrupt also come up here,
                 # and must not take the workflow thread with them.
                 self.call_exception_handler({"message": "exception in a callback", "exception": exc})
@@ -268,7 +268,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
             self.read_only = PREDICATE
             try:
                 true = bool(predicate())
-            except Exception as exc:
+            except Exception as exc:  # noqa: BLE001 - code of users ends here
                 waiter.set_exception(exc)
                 self.predicates.remove(entry)
             else:
@@ -450,7 +450,7 @@ def _end(coro: Any, name: str) -> None:
     for _ in range(_CLOSE_ATTEMPTS):
         try:
             coro.throw(Dropped)
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - code of users ends here
             # What clean-up code raises while it is thrown away has no reader.
             return
     _log.error("%s does not end when it is closed: it was given up after %d tries", name, _CLOSE_ATTEMPTS)
@@ -467,7 +467,7 @@ def _end_generator(generator: Any) -> None:
     coro = end()
     try:
         coro.send(None)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - code of users ends here
         return
     _end(coro, repr(generator))
 

@@ -184,7 +184,7 @@ def start_handler(loop: WorkflowLoop, name: str, box: SignalBox, data: bytes, de
             result = handler(decode(data))
             if isinstance(result, Awaitable):
                 await result
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - code of users ends here
             loop.world.fail(exc)
 
     loop.create_task_at(run(), f"signal:{name}:{box.handled}", f"signal {name} {box.handled}")

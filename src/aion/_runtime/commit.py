@@ -104,7 +104,7 @@ class Committer:
             error: BaseException | None = None
             try:
                 refused = self.commit_now(batch)
-            except BaseException as exc:
+            except BaseException as exc:  # noqa: BLE001 - the engine thread must learn of it
                 # Whatever it is, the engine thread must learn of it: it decides what becomes of the turns.
                 error = exc
             self._done(Flushed(batch, error, refused))

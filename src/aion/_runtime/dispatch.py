@@ -29,7 +29,6 @@ from aion._runtime.settings import Settings
 from aion._runtime.threads import ActivityThreads
 from aion.errors import InvalidInput, Terminal
 
-
 AttemptKey = tuple[int, int, int]
 """Shard, run, and the seq of the request."""
 
@@ -158,7 +157,7 @@ class Dispatcher:
         except TimeoutError as exc:
             expired = deadline is not None and deadline.expired()
             self._finish(task, None, exc, "timeout" if expired else "error")
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - code of users ends here
             self._finish(task, None, exc, "error")
         except BaseException as exc:
             self._finish(task, None, exc, "error")
@@ -212,7 +211,7 @@ class Dispatcher:
             args, kwargs = definition.signature.decode_call(task.input, task.named)
             value = context.run(definition.fn, *args, **kwargs)
             result = definition.signature.encode_result(value, self._settings.limits.payload_bytes_max)
-        except BaseException as exc:
+        except BaseException as exc:  # noqa: BLE001 - code of users ends here
             # The thread belongs to the pool: even SystemExit ends the attempt, not the thread.
             self._finish_from_thread(task, info, None, exc)
         else:

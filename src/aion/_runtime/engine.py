@@ -389,7 +389,8 @@ class CoreEngine:
             elif kind == answers.CANCEL:
                 dispatcher.cancel(first)
             elif kind == answers.REACH:
-                assert self._loop is not None and self._failpoints is not None
+                assert self._loop is not None
+                assert self._failpoints is not None
                 # Behind the callbacks of the futures above, so that their readers have had their answers.
                 self._loop.call_soon(self._failpoints.reach, first, second)
             else:

@@ -33,8 +33,8 @@ class Registry:
                 present = kind.setdefault(definition.name, definition)
                 if present is not definition:
                     raise InvalidInput(
-                        f"two definitions are named {definition.name!r}: {present.fn.__module__}.{present.fn.__qualname__} "
-                        f"and {definition.fn.__module__}.{definition.fn.__qualname__}; give one of them another name=..."
+                        f"two definitions are named {definition.name!r}: {_origin(present)} and {_origin(definition)}; "
+                        "give one of them another name=..."
                     )
         changed = {
             name for name, new in workflows.items() if (old := self.workflows.get(name)) is None or old.code != new.code
@@ -56,6 +56,10 @@ class Registry:
                 f"workflow {definition.name!r} is not registered with this engine (registered: {known}): "
                 "pass it in register=[...] or call engine.register(...)"
             )
+
+
+def _origin(definition: Workflow[..., Any] | Activity[..., Any]) -> str:
+    return f"{definition.fn.__module__}.{definition.fn.__qualname__}"
 
 
 def _definitions_of(thing: object) -> list[Workflow[..., Any] | Activity[..., Any]]:

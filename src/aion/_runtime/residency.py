@@ -11,13 +11,13 @@ from aion._core.codec import decode_event
 from aion._core.history import first_digest, next_digest
 from aion._core.inputs import AttemptLost, TerminateRequested, decode_input
 from aion._core.state import RunState
+from aion._core.version import VERSION
 from aion._flow.replayer import Recorded, replay
 from aion._flow.stepper import Stepper
 from aion._runtime.clock import Clock
 from aion._runtime.registry import Registry
 from aion._runtime.resident import Delivery, ResidentRun
 from aion._runtime.settings import Settings
-from aion._core.version import VERSION
 from aion.errors import NonDeterminism, StoreCorrupt
 from aion.stores.base import EventRow, RunRecord, Store
 
@@ -67,9 +67,7 @@ class Residency:
         """Drop runs that idle too long, or that are too many. Runs with something to do stay."""
         horizon = self._clock.monotonic() - self._settings.resident_idle
         surplus = len(self.runs) - self._settings.resident_runs_max
-        looked_at = 0
-        for run in list(self.runs.values())[: max(surplus, 0) + 5_000]:
-            looked_at += 1
+        for looked_at, run in enumerate(list(self.runs.values())[: max(surplus, 0) + 5_000], 1):
             if looked_at > surplus and run.last_used > horizon:
                 break
             if not run.busy:

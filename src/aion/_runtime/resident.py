@@ -38,9 +38,9 @@ class Delivery:
 class ResidentRun:
     """One run in memory.
 
-    `stepper` is None while the run is blocked (or absent code keeps it from moving); `opening` holds the
-    start of a run that is not yet recorded; `block` says why a blocked run is; `note` is a `WorkflowBlocked` or `WorkflowUnblocked` that its
-    next turn records first. `flushing` means its last turn is not yet durable: it takes no other.
+    `stepper` is None while the run is blocked. `opening` holds the start of a run that is not yet recorded.
+    `block` says why a blocked run is; `note` is a `WorkflowBlocked` or `WorkflowUnblocked` that its next turn
+    records first. `flushing` means its last turn is not yet durable: it takes no other.
     """
 
     __slots__ = (

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-
 from aion._core import events as ev
-from aion._core.commands import event_of
+from aion._core.commands import ScheduleActivity, event_of
 from aion._core.decide import decide
 from aion._core.draft import Draft
 from aion._core.inputs import SignalArrived, TerminateRequested, TimerDue, encode_input
 from aion._core.limits import Limits
-from aion._core.commands import ScheduleActivity
 from aion._flow.definitions import Workflow
 from aion._flow.stepper import Stepper, reacts
 from aion._runtime.entropy import Entropy
