@@ -35,7 +35,8 @@ FORBIDDEN_METHODS = {
             "getaddrinfo getnameinfo create_connection create_server create_unix_connection create_unix_server "
             "create_datagram_endpoint start_tls sendfile connect_read_pipe connect_write_pipe subprocess_shell "
             "subprocess_exec add_reader remove_reader add_writer remove_writer sock_recv sock_recv_into sock_sendall "
-            "sock_connect sock_accept sock_sendfile sock_recvfrom sock_recvfrom_into sock_sendto connect_accepted_socket"
+            "sock_connect sock_accept sock_sendfile sock_recvfrom sock_recvfrom_into sock_sendto "
+            "connect_accepted_socket"
         ).split(),
         _AN_ACTIVITY,
     ),
