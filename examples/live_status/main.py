@@ -18,7 +18,7 @@ import aion
 class Status:
     done: int = 0
     rows: int = 0
-    log: list[str] = field(default_factory=list)
+    log: list[str] = field(default_factory=list[str])
 
 
 status = aion.Query("status", Status)

@@ -70,7 +70,7 @@ async def wait_for_ever() -> None:
 
 def aion(*arguments: str, stdin: str | None = None) -> Result:
     """What `aion ARGUMENTS` prints and exits with; not on a terminal."""
-    return CliRunner().invoke(cli, arguments, input=stdin)
+    return CliRunner().invoke(cli, arguments, input=stdin, prog_name="aion")
 
 
 def error_of(result: Result) -> dict[str, Any]:

@@ -93,14 +93,14 @@ def test_the_package_runs_as_a_module() -> None:
     assert (result.returncode, result.stdout, json.loads(result.stderr)["error"]["code"]) == (4, "", "store_error")
 
 
-def test_a_reader_that_went_away_is_no_failure() -> None:
-    """`aion ... | head` ends without a message."""
+def test_a_reader_that_went_away_is_told_nothing() -> None:
+    """`aion ... | head` ends without a message on the terminal."""
     reader, writer = os.pipe()
     os.close(reader)
     result = python("-m", "aion", "--help", stdout=writer)
     os.close(writer)
 
-    assert (result.returncode, result.stderr) == (0, "")
+    assert (result.returncode, result.stderr) == (1, "")
 
 
 def python(*arguments: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:

@@ -5,6 +5,7 @@ After each input the code moves, and what it asked for follows the input in the 
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -22,12 +23,15 @@ from aion._flow.stepper import Stepper, reacts
 
 START = 1_700_000_000_000_000
 SECOND = 1_000_000
+OPEN: weakref.WeakSet[Story] = weakref.WeakSet()
+"""Stories whose code a test has not closed; `conftest` does."""
 
 
 class Story:
     """One run of a workflow, from its start on."""
 
     def __init__(self, call: WorkflowCall[Any], *, limits: Limits = DEFAULT_LIMITS, run_id: str = "r1") -> None:
+        OPEN.add(self)
         call.take()
         self.definition: Workflow[..., Any] = call.definition
         self.limits = limits
@@ -172,7 +176,7 @@ def replay_everywhere(story: Story) -> int:
                     for command in stepper.loop.commands:
                         event = event_of(command)
                         expected = story.history[len(done)]
-                        assert encode_event(event) == encode_event(expected.event), f"cut at {cut}"
+                        assert _without_line(event) == _without_line(expected.event), f"cut at {cut}"
                         done.append(expected)
                     stepper.loop.commands.clear()
                     if stepper.outcome is not None and len(done) < len(story.history):
@@ -182,3 +186,8 @@ def replay_everywhere(story: Story) -> int:
         finally:
             stepper.close()
     return len(cuts)
+
+
+def _without_line(event: Any) -> bytes:
+    """An event's bytes without the place in the code, which replay does not compare."""
+    return encode_event(msgspec.structs.replace(event, at="") if hasattr(event, "at") else event)

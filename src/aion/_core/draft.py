@@ -22,6 +22,7 @@ class Draft:
     __slots__ = (
         "armed",
         "base",
+        "base_size",
         "disarmed",
         "events",
         "handed_out",
@@ -34,6 +35,7 @@ class Draft:
     def __init__(self, state: RunState) -> None:
         self.state = state
         self.base = state.seq
+        self.base_size = state.size
         self.status_before = state.status
         self.was_busy = state.working > 0
         self.events: list[tuple[str, bytes, int]] = []

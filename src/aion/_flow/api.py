@@ -27,6 +27,7 @@ from aion._flow.loop import PREDICATE, WorkflowLoop
 from aion._flow.messages import seconds
 from aion._flow.stepper import Stepper
 from aion._flow.timeouts import timeout as workflow_timeout
+from aion.errors import QueryFailed
 
 T = TypeVar("T")
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -174,12 +175,18 @@ def side_effect(fn: Callable[[], T]) -> T:
 
 
 def patched(change_id: str) -> bool:
-    """True where the new code applies: in runs that first reach here under it. One answer per run and id."""
+    """True where the new code applies: in runs that first reach here under it. One answer per run and id.
+
+    Raises:
+        QueryFailed: the first to ask is code that may only look, where the answer has no place in history.
+    """
     loop = current_loop("aion.patched()")
     world: Stepper = loop.world
     answer = world.patches.get(change_id)
     if answer is None:
         check_name(change_id, "change id")
+        if loop.read_only:
+            raise QueryFailed(f"{loop.read_only} may not record anything: call aion.patched() in the workflow itself")
         if loop.expected is None:
             answer = True
         else:

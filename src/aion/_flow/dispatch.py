@@ -13,15 +13,13 @@ from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 from aion._flow import primitives as aion_primitives
-from aion._flow.running import workflow_loop as aion_loop
+from aion._flow.running import IS_WORKFLOW as aion_is_workflow
+from aion._flow.running import get_running_loop as aion_running
 from aion.errors import ForbiddenInWorkflow as aion_forbidden
 
 # A body runs among the globals of the module it is given to. What it uses is put there beside asyncio's own names,
 # hence these prefixes. The originals are kept here by `install`, once and for good.
 aion_plain: Any = SimpleNamespace()
-
-# The attribute in which a standard TaskGroup or Timeout keeps ours, once it was entered in a workflow.
-_OURS = "_aion_ours"
 
 
 def install() -> None:
@@ -29,9 +27,10 @@ def install() -> None:
     for body in (wait_for, wait, as_completed, gather, shield):
         redirect(asyncio.tasks, body)
     redirect(asyncio.threads, to_thread)
-    patch_group(asyncio.TaskGroup)
+    patch(asyncio.TaskGroup, lambda _: aion_primitives.TaskGroup(), "create_task", "__repr__")
     # `timeout` and `timeout_at` do nothing but make a Timeout.
-    patch_timeout(asyncio.Timeout)
+    deadline = asyncio.Timeout
+    patch(deadline, lambda d: aion_primitives.Timeout(d.when()), "when", "reschedule", "expired", "__repr__")
     _patch_method(asyncio.Condition, "wait", aion_primitives.condition_wait)
     _patch_method(asyncio.Semaphore, "acquire", aion_primitives.semaphore_acquire)
 
@@ -55,110 +54,91 @@ def redirect(module: ModuleType, body: Any) -> None:
 
 async def wait_for(fut: Any, timeout: Any) -> Any:
     """The body of `asyncio.wait_for`."""
-    if aion_loop() is not None:
-        return await aion_primitives.wait_for(fut, timeout)
-    return await aion_plain.wait_for(fut, timeout)
+    loop = aion_running()
+    if loop is None or not aion_is_workflow[type(loop)]:
+        return await aion_plain.wait_for(fut, timeout)
+    return await aion_primitives.wait_for(fut, timeout)
 
 
 async def wait(fs: Any, *, timeout: Any = None, return_when: Any = asyncio.ALL_COMPLETED) -> Any:
     """The body of `asyncio.wait`."""
-    if aion_loop() is not None:
-        return await aion_primitives.wait(fs, timeout=timeout, return_when=return_when)
-    return await aion_plain.wait(fs, timeout=timeout, return_when=return_when)
+    loop = aion_running()
+    if loop is None or not aion_is_workflow[type(loop)]:
+        return await aion_plain.wait(fs, timeout=timeout, return_when=return_when)
+    return await aion_primitives.wait(fs, timeout=timeout, return_when=return_when)
 
 
 def as_completed(fs: Any, *, timeout: Any = None) -> Any:
     """The body of `asyncio.as_completed`."""
-    if aion_loop() is not None:
-        return aion_primitives.as_completed(fs, timeout=timeout)
-    return aion_plain.as_completed(fs, timeout=timeout)
+    loop = aion_running()
+    if loop is None or not aion_is_workflow[type(loop)]:
+        return aion_plain.as_completed(fs, timeout=timeout)
+    return aion_primitives.as_completed(fs, timeout=timeout)
 
 
 def gather(*coros_or_futures: Any, return_exceptions: Any = False) -> Any:
     """The body of `asyncio.gather`."""
-    if aion_loop() is not None:
-        return aion_primitives.gather(*coros_or_futures, return_exceptions=return_exceptions)
-    return aion_plain.gather(*coros_or_futures, return_exceptions=return_exceptions)
+    loop = aion_running()
+    if loop is None or not aion_is_workflow[type(loop)]:
+        return aion_plain.gather(*coros_or_futures, return_exceptions=return_exceptions)
+    return aion_primitives.gather(*coros_or_futures, return_exceptions=return_exceptions)
 
 
 def shield(arg: Any) -> Any:
     """The body of `asyncio.shield`."""
-    if aion_loop() is not None:
-        return aion_primitives.shield(arg)
-    return aion_plain.shield(arg)
+    loop = aion_running()
+    if loop is None or not aion_is_workflow[type(loop)]:
+        return aion_plain.shield(arg)
+    return aion_primitives.shield(arg)
 
 
 async def to_thread(func: Any, /, *args: Any, **kwargs: Any) -> Any:
     """The body of `asyncio.to_thread`."""
-    if aion_loop() is not None:
-        raise aion_forbidden(
-            "asyncio.to_thread() starts a thread, whose result no replay could know: decorate the function with "
-            "@aion.activity and await it; a synchronous activity runs in a thread"
-        )
-    return await aion_plain.to_thread(func, *args, **kwargs)
+    loop = aion_running()
+    if loop is None or not aion_is_workflow[type(loop)]:
+        return await aion_plain.to_thread(func, *args, **kwargs)
+    raise aion_forbidden(
+        "asyncio.to_thread() starts a thread, whose result no replay could know: decorate the function with "
+        "@aion.activity and await it; a synchronous activity runs in a thread"
+    )
 
 
-def patch_group(group: Any) -> None:
-    """Let the methods of a TaskGroup class hand over to a group of ours that is entered in a workflow."""
-    plain_enter, plain_exit, plain_repr = group.__aenter__, group.__aexit__, group.__repr__
-    plain_create_task = group.create_task
+def patch(kind: Any, make_ours: Callable[[Any], Any], *methods: str) -> None:
+    """Let an async context manager of asyncio hand over to one of ours, from when it is entered in a workflow.
 
-    @functools.wraps(plain_enter)
-    async def enter(self: Any) -> Any:
-        if aion_loop() is None:
-            return await plain_enter(self)
-        await vars(self).setdefault(_OURS, aion_primitives.TaskGroup()).__aenter__()
-        return self
-
-    @functools.wraps(plain_exit)
-    async def leave(self: Any, *exc_info: Any) -> Any:
-        ours = vars(self).get(_OURS)
-        return await (plain_exit(self, *exc_info) if ours is None else ours.__aexit__(*exc_info))
-
-    @functools.wraps(plain_create_task)
-    def create_task(self: Any, *args: Any, **kwargs: Any) -> Any:
-        ours = vars(self).get(_OURS)
-        return plain_create_task(self, *args, **kwargs) if ours is None else ours.create_task(*args, **kwargs)
-
-    @functools.wraps(plain_repr)
-    def describe(self: Any) -> str:
-        ours = vars(self).get(_OURS)
-        return plain_repr(self) if ours is None else repr(ours)
-
-    group.__aenter__, group.__aexit__, group.create_task, group.__repr__ = enter, leave, create_task, describe
-
-
-def patch_timeout(deadline: Any) -> None:
-    """Let the methods of a Timeout class hand over to a deadline of ours that is entered in a workflow."""
-    plain_enter, plain_exit, plain_repr = deadline.__aenter__, deadline.__aexit__, deadline.__repr__
-    plain_when = deadline.when
+    Only methods are exchanged, so that an object may be made anywhere, and subclasses find ours behind `super()`.
+    """
+    plain_enter, plain_exit = kind.__aenter__, kind.__aexit__
 
     @functools.wraps(plain_enter)
-    async def enter(self: Any) -> Any:
-        if aion_loop() is None:
-            return await plain_enter(self)
-        await vars(self).setdefault(_OURS, aion_primitives.Timeout(plain_when(self))).__aenter__()
-        return self
+    def enter(self: Any) -> Any:
+        loop = aion_running()
+        if loop is None or not aion_is_workflow[type(loop)]:
+            return plain_enter(self)
+        return _enter(self, make_ours)
 
     @functools.wraps(plain_exit)
-    async def leave(self: Any, *exc_info: Any) -> Any:
-        ours = vars(self).get(_OURS)
-        return await (plain_exit(self, *exc_info) if ours is None else ours.__aexit__(*exc_info))
+    def leave(self: Any, error_type: Any, error: Any, trace: Any) -> Any:
+        ours = self._aion_ours
+        return plain_exit(self, error_type, error, trace) if ours is None else ours.__aexit__(error_type, error, trace)
 
-    @functools.wraps(plain_repr)
-    def describe(self: Any) -> str:
-        ours = vars(self).get(_OURS)
-        return plain_repr(self) if ours is None else repr(ours)
+    kind.__aenter__, kind.__aexit__ = enter, leave
+    kind._aion_ours = None
+    for name in methods:
+        setattr(kind, name, _handing_over(name, getattr(kind, name)))
 
-    deadline.__aenter__, deadline.__aexit__, deadline.__repr__ = enter, leave, describe
-    for name in ("when", "reschedule", "expired"):
-        setattr(deadline, name, _handing_over(name, getattr(deadline, name)))
+
+async def _enter(self: Any, make_ours: Callable[[Any], Any]) -> Any:
+    if self._aion_ours is None:
+        self._aion_ours = make_ours(self)
+    await self._aion_ours.__aenter__()
+    return self
 
 
 def _handing_over(name: str, plain: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(plain)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        ours = vars(self).get(_OURS)
+        ours = self._aion_ours
         return plain(self, *args, **kwargs) if ours is None else getattr(ours, name)(*args, **kwargs)
 
     return method
@@ -168,7 +148,8 @@ def _patch_method(kind: Any, name: str, durable: Callable[..., Any]) -> None:
     plain = getattr(kind, name)
 
     @functools.wraps(plain)
-    async def method(self: Any) -> Any:
-        return await (plain(self) if aion_loop() is None else durable(self))
+    def method(self: Any) -> Any:
+        loop = aion_running()
+        return plain(self) if loop is None or not aion_is_workflow[type(loop)] else durable(self)
 
     setattr(kind, name, method)

@@ -213,7 +213,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         raise Diverged
 
     def _next_seq(self) -> int:
-        return self.expected[-1][0] + 1 if self.expected else 0
+        return (self.expected[-1][0] if self.expected else self.world.history_length) + 1
 
     def next_id(self) -> str:
         """The place of the next request in the program: path of the task, ordinal within it.
@@ -341,6 +341,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         self, coro: Generator[Any, None, T] | Coroutine[Any, Any, T], *, name: str | None = None, context: Any = None
     ) -> asyncio.Task[T]:
         if self.read_only:
+            coro.close()
             raise QueryFailed(f"{self.read_only} may not start tasks")
         task: asyncio.Task[T] = self.create_task_at(coro, self.next_id(), name, context)
         return task

@@ -8,6 +8,7 @@ makes itself (`random.Random()`), `secrets` and `os.urandom`; `aion check` finds
 from __future__ import annotations
 
 import functools
+import inspect
 import random
 import time
 import uuid
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from aion._flow.dispatch import aion_plain, redirect
-from aion._flow.running import IS_WORKFLOW, RunLoop, get_running_loop
+from aion._flow.running import IS_WORKFLOW, RunLoop, get_running_loop, workflow_loop
 from aion._flow.running import workflow_loop as aion_loop
 from aion.errors import ForbiddenInWorkflow
 
@@ -53,8 +54,10 @@ def install() -> None:
     """Replace the functions; `guards.install` sees to it that this happens once."""
     for name, inside in _CLOCKS.items():
         _replace(time, name, _clock(vars(time)[name], inside))
-    for name, position in _DEFAULT_NOW.items():
-        _replace(time, name, _with_time(vars(time)[name], position, name in _WANTS_STRUCT))
+    for name in ("gmtime", "localtime", "ctime"):
+        _replace(time, name, _with_time(vars(time)[name]))
+    _replace(time, "asctime", _with_parts(vars(time)["asctime"], 0))
+    _replace(time, "strftime", _with_parts(vars(time)["strftime"], 1))
     _replace(time, "sleep", _refusing(vars(time)["sleep"], _SLEEP))
     hidden = vars(random)["_inst"]
     for name, plain in list(vars(random).items()):
@@ -107,10 +110,6 @@ _CLOCKS: dict[str, Callable[[RunLoop], Any]] = {
     "thread_time_ns": lambda loop: _nanoseconds(loop.time()),
 }
 
-# Function → which of its arguments stands for now when it is left out; and those that want it in parts.
-_DEFAULT_NOW = {"gmtime": 0, "localtime": 0, "ctime": 0, "asctime": 0, "strftime": 1}
-_WANTS_STRUCT = ("asctime", "strftime")
-
 _SLEEP = "time.sleep() would hold up every run of this process: write `await asyncio.sleep(seconds)`, which is durable"
 
 
@@ -128,15 +127,22 @@ def _clock(plain: Plain, inside: Callable[[RunLoop], Any]) -> Plain:
     return clock
 
 
-def _with_time(plain: Plain, position: int, in_parts: bool) -> Plain:
-    parts = vars(time)["localtime"]
+def _with_time(plain: Plain) -> Plain:
+    def calendar(seconds: float | None = None, /) -> Any:
+        if seconds is None and (loop := workflow_loop()) is not None:
+            seconds = loop.workflow_time()
+        return plain(seconds)
+
+    return calendar
+
+
+def _with_parts(plain: Plain, position: int) -> Plain:
+    local = vars(time)["localtime"]
 
     def calendar(*args: Any) -> Any:
-        loop = get_running_loop()
-        if loop is None or not IS_WORKFLOW[type(loop)] or args[position:] not in ((), (None,)):
-            return plain(*args)
-        now = loop.workflow_time()
-        return plain(*args[:position], parts(now) if in_parts else now)
+        if len(args) == position and (loop := workflow_loop()) is not None:
+            args = (*args, local(loop.workflow_time()))
+        return plain(*args)
 
     return calendar
 
@@ -161,16 +167,34 @@ def _draw(plain: Plain, name: str) -> Plain:
             f"random.{name}() would make the ids of this run equal to those of others: "
             "make a generator of your own with random.Random(seed), or use random.* as it is, seeded from the run",
         )
-    if name == "random":
-        return _clock(plain, lambda loop: loop.workflow_random().random())
+    # Written out for each function, with its own parameters: passing `*args, **kwargs` on costs more than all the rest.
+    parameters = list(inspect.signature(plain).parameters.values())
+    defaults = {f"default_{p.name}": p.default for p in parameters}
+    head = [
+        p.replace(annotation=p.empty, default=p.empty if p.default is p.empty else _Word(p.name)) for p in parameters
+    ]
+    call = ", ".join(f"{p.name}={p.name}" if p.kind is p.KEYWORD_ONLY else p.name for p in parameters)
+    scope: dict[str, Any] = {"running": get_running_loop, "IS_WORKFLOW": IS_WORKFLOW, "plain": plain, **defaults}
+    source = (
+        f"def {name}{inspect.Signature(head)}:\n"
+        f"    loop = running()\n"
+        f"    if loop is None or not IS_WORKFLOW[type(loop)]:\n"
+        f"        return plain({call})\n"
+        f"    return loop.workflow_random().{name}({call})\n"
+    )
+    exec(source, scope)
+    function: Plain = scope[name]
+    return function
 
-    def draw(*args: Any, **kwargs: Any) -> Any:
-        loop = get_running_loop()
-        if loop is None or not IS_WORKFLOW[type(loop)]:
-            return plain(*args, **kwargs)
-        return getattr(loop.workflow_random(), name)(*args, **kwargs)
 
-    return draw
+class _Word:
+    """A default value that is written as a name."""
+
+    def __init__(self, parameter: str) -> None:
+        self.parameter = parameter
+
+    def __repr__(self) -> str:
+        return f"default_{self.parameter}"
 
 
 # ── UUIDs ────────────────────────────────────────────────────────────────────────────────────────

@@ -25,10 +25,11 @@ from aion.stores.base import EventRow, Flush, HeadRow, Lease, Refusal, StatusRow
 class Batch:
     """The turns that are committed together, and rows that belong to no turn."""
 
-    __slots__ = ("rows", "stale_timers", "turns", "writes")
+    __slots__ = ("rows", "size", "stale_timers", "turns", "writes")
 
     def __init__(self) -> None:
         self.turns: list[Turn] = []
+        self.size = 0
         self.stale_timers: list[tuple[int, int, int]] = []
         self.rows: list[EventRow] = []
         self.writes: list[str] = []

@@ -32,7 +32,7 @@ from aion._runtime.settings import Settings
 from aion._runtime.shard import Shard
 from aion._runtime.views import Page, description_of
 from aion._runtime.watch import EventFeed, RunEvent
-from aion.errors import InvalidInput, InvalidState, ShuttingDown, StoreError, StoreLocked, Unavailable
+from aion.errors import InvalidInput, InvalidState, LimitExceeded, ShuttingDown, StoreError, StoreLocked, Unavailable
 from aion.stores.base import Lease, Store, shard_of
 
 R = TypeVar("R")
@@ -196,6 +196,12 @@ class CoreEngine:
                 f"start_many got {len(calls):,} calls, the limit is {_STARTS_MAX:,}: make several batches"
             )
         requests = [self._start_request(call, **_start_options(options)) for call, options in calls]
+        size = sum(len(request.input) for request in requests)
+        if size > self._settings.limits.request_bytes_max:
+            raise LimitExceeded(
+                f"the inputs of these starts take {size:,} bytes, the limit of one batch is "
+                f"{self._settings.limits.request_bytes_max:,}: make several batches"
+            )
         by_shard: dict[int, list[rq.Start]] = {}
         for request in requests:
             by_shard.setdefault(self._shard_number(request.workflow_id), []).append(request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,11 +20,13 @@ from aion._runtime.entropy import Entropy
 from aion._runtime.residency import Residency
 from aion._runtime.resident import Delivery, Opening, ResidentRun
 from aion._runtime.turn import Turn
-from aion.errors import AionError, AlreadyExists, InvalidState, NonDeterminism, NotFound, StoreCorrupt
+from aion.errors import AionError, AlreadyExists, InvalidState, NonDeterminism, NotFound, StoreCorrupt, StoreError
 from aion.stores.base import Refusal, RequestRow, RunRecord, RunRow
 
 if TYPE_CHECKING:
     from aion._runtime.scheduler import Scheduler
+
+_log = logging.getLogger("aion.engine")
 
 Key = tuple[str, str]
 
@@ -65,6 +68,9 @@ class Front:
             self._handlers[type(request)](request)
         except AionError as exc:
             self._answers.fail(request.reply, exc)
+        except Exception as exc:  # noqa: BLE001 - a fault of ours in one request must not stop the others
+            _log.exception("a request failed: %r", request)
+            self._answers.fail(request.reply, StoreError(f"the engine failed to handle this request: {exc!r}"))
 
     # ── starting ─────────────────────────────────────────────────────────────────────────────────
 
@@ -175,8 +181,9 @@ class Front:
                 return
         self._answers.fail(opening.reply, AlreadyExists(run.workflow_id, "running"))
 
-    def start_failed(self, run: ResidentRun, error: AionError) -> None:
+    def start_failed(self, run: ResidentRun, reply: Any, error: AionError) -> None:
         """A start was not recorded, as far as is known: what else was asked of the run fails with it."""
+        self._answers.fail(reply, error)
         for delivery in run.queue:
             self._answers.fail(delivery.reply, error)
         for query in run.queries or ():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import islice
 
 import msgspec
 
@@ -67,7 +68,7 @@ class Residency:
         """Drop runs that idle too long, or that are too many. Runs with something to do stay."""
         horizon = self._clock.monotonic() - self._settings.resident_idle
         surplus = len(self.runs) - self._settings.resident_runs_max
-        for looked_at, run in enumerate(list(self.runs.values())[: max(surplus, 0) + 5_000], 1):
+        for looked_at, run in enumerate(list(islice(self.runs.values(), max(surplus, 0) + 5_000)), 1):
             if looked_at > surplus and run.last_used > horizon:
                 break
             if not run.busy:

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from aion._core.inputs import TerminateRequested, TimerDue
+from aion._core.inputs import ActivityReported, TerminateRequested, TimerDue
 from aion._runtime import requests as rq
 from aion._runtime.again import Again
 from aion._runtime.answers import Answers
@@ -188,7 +188,7 @@ class Scheduler:
     def _reported(self, report: rq.Report) -> None:
         key = (report.run, report.seq)
         attempts = self.residency.attempts
-        if attempts.get(key, REPORTED) is REPORTED:
+        if not _is_current(report, attempts.get(key)):
             self.stale_reports += 1
             return
         delivery = Delivery(report.input)
@@ -261,37 +261,44 @@ class Scheduler:
         """Let ready runs take their turns, in the order they became ready."""
         now = self.clock.now()
         monotonic = self.clock.monotonic()
-        turns = batch.turns
         ready = self._ready
         while self._groups:
             for run in self._groups.popleft():
                 run.ready = False
-                turns.append(self._turn(run, now))
-        for _ in range(max(0, min(len(ready), self.settings.turns_per_flush_max - len(turns)))):
+                self._turn(batch, run, now)
+        turns_max = self.settings.turns_per_flush_max
+        bytes_max = self.settings.limits.flush_bytes_max
+        while ready and len(batch.turns) < turns_max and batch.size < bytes_max:
             run = ready.popleft()
             run.ready = False
-            if self.residency.runs.get(run.run) is not run:
-                continue
-            self.residency.touch(run, monotonic)
-            turns.append(self._turn(run, now))
+            if self.residency.runs.get(run.run) is run:
+                self.residency.touch(run, monotonic)
+                self._turn(batch, run, now)
         batch.stale_timers += self._stale_timers
         self._stale_timers.clear()
 
-    def _turn(self, run: ResidentRun, now: int) -> Turn:
+    def _turn(self, batch: Batch, run: ResidentRun, now: int) -> None:
         """One run's turn. What goes wrong in it is that run's matter alone."""
         run.flushing = True
-        if run.stepper is None and run.opening is None:
+        opening = run.opening
+        if run.stepper is None and opening is None:
             self.residency.prepare_end(run)
         waiting = run.queue
         try:
-            return take_turn(run, self.registry.workflows.get(run.type), now, self._ports)
-        except Exception as exc:
-            if run.opening is not None or run.state.seq == 0:
-                raise
-            _log.exception("the turn of run %s failed: it is blocked", run.run_id)
+            turn = take_turn(run, self.registry.workflows.get(run.type), now, self._ports)
+        except Exception as exc:  # noqa: BLE001 - a fault of ours in one run must not stop the others
+            _log.exception("the turn of run %s failed", run.run_id)
+            if opening is not None:
+                self.residency.drop(run)
+                self.front.start_failed(
+                    run, opening.reply, StoreError(f"the first turn failed, nothing is recorded: {exc!r}")
+                )
+                return
             self.residency.quarantine(run, exc)
             run.queue = [*waiting, *run.queue]
-            return take_turn(run, None, now, self._ports)
+            turn = take_turn(run, None, now, self._ports)
+        batch.turns.append(turn)
+        batch.size += run.state.size - turn.draft.base_size
 
     def _commit(self, batch: Batch) -> None:
         if self._failpoints is not None:
@@ -378,8 +385,7 @@ class Scheduler:
             turn.run.flushing = False
             self.residency.drop(turn.run)
             if turn.opening is not None:
-                self.answers.fail(turn.opening.reply, error)
-                self.front.start_failed(turn.run, error)
+                self.front.start_failed(turn.run, turn.opening.reply, error)
             else:
                 self.again.keep_turn(turn, error)
         self.timers.forget()
@@ -468,3 +474,11 @@ class Scheduler:
             self.residency.drop(run)
         self.front.fail_all(ShuttingDown("the engine was closed"))
         self.answers.send()
+
+
+def _is_current(report: rq.Report, attempt: tuple[int, int] | None) -> bool:
+    """Whether a report belongs to the attempt of this process that is under way."""
+    if attempt is None or attempt is REPORTED:
+        return False
+    arrived = report.input
+    return type(arrived) is not ActivityReported or attempt == (arrived.attempt, arrived.dispatch)

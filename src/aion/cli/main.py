@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from aion._core.version import VERSION
-from aion.cli.failures import fail
+from aion.cli.failures import FAILED, fail
 
 # Name → (module:command, what `aion --help` says of it). Help and completion need no command's own imports.
 COMMANDS = {
@@ -78,9 +78,9 @@ def _before_separator(arguments: list[str]) -> list[str]:
 
 
 def _reader_is_gone() -> int:
-    """`aion list | head`: nobody reads the rest, which is no failure of ours. Python must not flush at exit."""
+    """`aion list | head`: nobody reads the rest. Nothing is said of it, and Python must not try again at its exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+    return FAILED
 
 
 def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:

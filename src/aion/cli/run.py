@@ -133,7 +133,9 @@ async def carry_out(job: Job, *, quiet: bool) -> Outcome:
     try:
         asked = datetime.datetime.now(datetime.UTC)
         args, kwargs = job.arguments
-        handle = await engine.start(job.workflow(*args, **kwargs), id=job.id, on_conflict="attach")
+        # Closed also when it is refused: a call that nobody used gives a warning.
+        with contextlib.closing(job.workflow(*args, **kwargs)) as call:
+            handle = await engine.start(call, id=job.id, on_conflict="attach")
         job.started = handle.id
         present = await _check_type(handle, job.workflow)
         if not quiet:

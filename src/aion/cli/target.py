@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from aion._flow.definitions import Workflow
+from aion._flow.location import short_name
 from aion.cli.failures import UserCodeFailed
 from aion.errors import InvalidInput, NotFound
 
@@ -84,7 +85,7 @@ def _failed(name: str, exc: Exception) -> UserCodeFailed:
         place = f" ({os.path.basename(exc.filename or '')}:{exc.lineno})"
     else:
         frames = [f for f in traceback.extract_tb(exc.__traceback__) if not f.filename.startswith("<frozen ")]
-        own = [frame for frame in frames if frame.filename not in (__file__, importlib.__file__)]
+        own = [frame for frame in frames if short_name(frame.filename) and frame.filename != importlib.__file__]
         if own:
             place = f" ({os.path.basename(own[-1].filename)}:{own[-1].lineno})"
     message = exc.msg if isinstance(exc, SyntaxError) else str(exc)
