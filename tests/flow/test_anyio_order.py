@@ -71,6 +71,19 @@ def test_the_finder_amends_the_module_when_it_has_been_loaded() -> None:
     assert "class CancelScope" in inspect.getsource(module)
 
 
+def test_what_anyio_keeps_of_a_task_can_be_let_go() -> None:
+    """And there is nothing to let go of while anyio is not loaded."""
+    states = {"task": "scope", "other": "scope"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, anyio_order.BACKEND, SimpleNamespace(_task_states=states))
+        anyio_order.forget("task")
+        anyio_order.forget("unknown")
+        patch.delitem(sys.modules, anyio_order.BACKEND)
+        anyio_order.forget("other")
+
+    assert states == {"other": "scope"}
+
+
 def test_a_module_that_comes_later_is_waited_for() -> None:
     """By a finder that stands before all others."""
     with pytest.MonkeyPatch.context() as patch:

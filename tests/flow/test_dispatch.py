@@ -218,6 +218,17 @@ def test_a_group_shows_its_state() -> None:
     assert plain == durable == ["<TaskGroup>", "<TaskGroup entered>"]
 
 
+def test_a_group_is_entered_once() -> None:
+    """As in asyncio."""
+
+    async def main() -> None:
+        async with asyncio.TaskGroup() as group:
+            with pytest.raises(RuntimeError, match="has already been entered"):
+                await group.__aenter__()
+
+    on_both(main)
+
+
 def test_a_group_that_was_not_entered_takes_no_task() -> None:
     """As in asyncio."""
 

@@ -18,12 +18,12 @@ class Clock(Protocol):
         """Seconds that never go back."""
 
     def wait(
-        self, inbox: queue.SimpleQueue[Any], timeout: float, next_due: Callable[[], int | None] | None
+        self, inbox: queue.SimpleQueue[Any], timeout: float, next_due: Callable[[], int | None] | None, awaited: bool
     ) -> Any | None:
         """The next request, or None when `timeout` seconds went by.
 
-        `next_due` is given when nothing can happen but by a timer or a request, and somebody waits for an
-        outcome: it tells when the next timer is due, so that a clock of its own may go there at once.
+        `next_due` is given when nothing can happen but by a timer or a request; it tells when the next timer
+        is due. `awaited` says that somebody waits for an outcome. A clock that can jump decides by the two.
         """
 
 
@@ -37,7 +37,7 @@ class SystemClock:
         return time.monotonic()
 
     def wait(
-        self, inbox: queue.SimpleQueue[Any], timeout: float, next_due: Callable[[], int | None] | None
+        self, inbox: queue.SimpleQueue[Any], timeout: float, next_due: Callable[[], int | None] | None, awaited: bool
     ) -> Any | None:
         try:
             return inbox.get(timeout=timeout) if timeout > 0.0 else inbox.get_nowait()

@@ -41,7 +41,6 @@ class Front:
         self._residency: Residency = scheduler.residency
         self._answers = scheduler.answers
         self._last_run = 0
-        self._time_expected = False
         self._waiters: dict[int, list[rq.AskOutcome]] = {}
         self._handlers: dict[type, Any] = {
             rq.Start: self._start,
@@ -55,12 +54,8 @@ class Front:
 
     @property
     def anybody_waits(self) -> bool:
-        """Whether somebody waits for a run to end, or for time to go by."""
-        return bool(self._waiters) or self._time_expected
-
-    def expect_time(self) -> None:
-        """Somebody waits for time to go by: a clock that can jump may do so."""
-        self._time_expected = True
+        """Whether somebody waits for a run to end."""
+        return bool(self._waiters)
 
     def handle(self, request: Any) -> None:
         """Carry out a request; what goes wrong with it is its answer."""

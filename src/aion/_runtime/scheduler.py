@@ -128,8 +128,8 @@ class Scheduler:
 
     def _take_requests(self, timeout: float) -> None:
         inbox = self.inbox
-        waiting = timeout > 0.0 and self.front.anybody_waits and self.idle()
-        request = self.clock.wait(inbox, timeout, self.timers.next_due if waiting else None)
+        idle = timeout > 0.0 and self.idle()
+        request = self.clock.wait(inbox, timeout, self.timers.next_due if idle else None, self.front.anybody_waits)
         if request is None:
             return
         handle = self.handle
