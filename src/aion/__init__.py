@@ -13,6 +13,7 @@ import aion.testing as testing  # noqa: E402, F401
 from aion._compose import Engine as Engine  # noqa: E402
 from aion._compose import run as run  # noqa: E402
 from aion._core.duration import Duration as Duration  # noqa: E402
+from aion._core.limits import Limits as Limits  # noqa: E402
 from aion._flow.activity_context import activity_info as activity_info  # noqa: E402
 from aion._flow.api import info as info  # noqa: E402
 from aion._flow.api import logger as logger  # noqa: E402

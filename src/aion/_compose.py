@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import sys
 from collections.abc import Iterable
 from typing import Any, TypeVar
@@ -25,6 +26,25 @@ from aion.stores.sqlite import SqliteStore
 
 R = TypeVar("R")
 
+_SQLITE = "sqlite:///"
+
+
+def check_store(url: str | Store) -> str | Store:
+    """The store as given, if it is a store or names one. Nothing is opened.
+
+    Raises:
+        InvalidInput: the scheme is unknown, or the URL has no path.
+    """
+    if isinstance(url, Store) or url == "memory:":
+        return url
+    if not isinstance(url, str):
+        raise InvalidInput(f"a store is a URL or a Store object, not {url!r}")
+    if not url.startswith(_SQLITE):
+        raise InvalidInput(f"store {url!r} is of no known kind: expected 'memory:' or 'sqlite:///path.db'")
+    if url == _SQLITE:
+        raise InvalidInput(f"store {url!r} has no path: write sqlite:///file.db, or sqlite:////absolute/file.db")
+    return url
+
 
 def open_store(url: str | Store, *, read_only: bool = False, failpoints: Failpoints | None = None) -> Store:
     """The store that a URL names: `memory:`, `sqlite:///relative.db`, `sqlite:////absolute.db`.
@@ -33,19 +53,13 @@ def open_store(url: str | Store, *, read_only: bool = False, failpoints: Failpoi
         InvalidInput: the scheme is unknown, or the URL has no path.
         StoreError: the store cannot be opened; the message says why and what to do.
     """
-    if isinstance(url, Store):
-        return url
-    if not isinstance(url, str):
-        raise InvalidInput(f"a store is a URL or a Store object, not {url!r}")
-    if url == "memory:":
+    checked = check_store(url)
+    if isinstance(checked, Store):
+        return checked
+    if checked == "memory:":
         return MemoryStore(shard_count=1)
-    if url.startswith("sqlite:///"):
-        path = url[len("sqlite:///") :]
-        if not path:
-            raise InvalidInput(f"store {url!r} has no path: write sqlite:///file.db, or sqlite:////absolute/file.db")
-        reach = None if failpoints is None else failpoints.reach
-        return SqliteStore.open(path, read_only=read_only, failpoint=reach)
-    raise InvalidInput(f"store {url!r} is of no known kind: expected 'memory:' or 'sqlite:///path.db'")
+    reach = None if failpoints is None else failpoints.reach
+    return SqliteStore.open(checked[len(_SQLITE) :], read_only=read_only, failpoint=reach)
 
 
 class Engine(CoreEngine):
@@ -61,9 +75,10 @@ class Engine(CoreEngine):
     `namespace` keeps its workflows apart from others in the same store. Further keywords are the fields of
     `Settings`.
 
+    The store is opened when the engine is, not before.
+
     Raises:
         InvalidInput: the store's scheme is unknown, or two definitions share a name.
-        StoreError: the store cannot be opened; the message says why and what to do.
     """
 
     def __init__(
@@ -82,7 +97,7 @@ class Engine(CoreEngine):
         registry = Registry()
         registry.register(register)
         super().__init__(
-            open_store(store, failpoints=failpoints),
+            functools.partial(open_store, check_store(store), failpoints=failpoints),
             registry,
             clock or SystemClock(),
             entropy or SystemEntropy(),

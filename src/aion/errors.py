@@ -38,6 +38,52 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+__all__ = [
+    "ActivityCancelled",
+    "ActivityFailed",
+    "AionError",
+    "AlreadyExists",
+    "ApplicationError",
+    "ChildFailed",
+    "CompensationFailed",
+    "ConflictError",
+    "ErrorDetail",
+    "ForbiddenInWorkflow",
+    "InvalidFilter",
+    "InvalidInput",
+    "InvalidState",
+    "LimitExceeded",
+    "NamespaceDenied",
+    "NonDeterminism",
+    "NotFound",
+    "NotRegistered",
+    "OutcomeError",
+    "PayloadTooLarge",
+    "QueryFailed",
+    "QueryTimeout",
+    "RequestError",
+    "ShuttingDown",
+    "StaleAttempt",
+    "StepError",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreLocked",
+    "SupervisorFailed",
+    "Terminal",
+    "Unauthenticated",
+    "Unavailable",
+    "UnavailableError",
+    "UnknownQuery",
+    "UnknownUpdate",
+    "UpdateFailed",
+    "UpdateRejected",
+    "VersionPinned",
+    "WorkflowCancelled",
+    "WorkflowFailed",
+    "WorkflowTerminated",
+    "WorkflowTimedOut",
+]
+
 
 class AionError(Exception):
     """The base of everything Aion raises on purpose."""

@@ -23,9 +23,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         "id_bytes_max": 255,
         "depth_max": 64,
         "int_digits_max": 4_300,
-        "flush_runs_max": 1_000,
         "flush_bytes_max": 4_194_304,
-        "stopped_turns_max": 5,
     }
 
 

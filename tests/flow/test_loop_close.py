@@ -14,6 +14,7 @@ import anyio
 import pytest
 
 import aion
+from aion._flow.loop import keep_generators
 from tests.flow.story import Story
 
 LOG: list[str] = []
@@ -257,6 +258,58 @@ def test_code_that_never_ends_is_given_up_and_reported(caplog: pytest.LogCapture
     assert [record.getMessage() for record in caplog.records] == [
         "main does not end when it is closed: it was given up after 100 tries"
     ]
+
+
+def test_a_generator_that_never_ends_is_given_up_and_reported(caplog: pytest.LogCaptureFixture) -> None:
+    """It yields again each time, or awaits again; either is left after a hundred tries."""
+    stop: list[bool] = []
+
+    async def yielding() -> AsyncIterator[int]:
+        while not stop:
+            try:
+                yield 1
+            except BaseException:
+                LOG.append("again")
+
+    async def awaiting() -> AsyncIterator[int]:
+        yield 1
+        while not stop:
+            try:
+                await asyncio.sleep(1)
+            except BaseException:
+                LOG.append("again")
+
+    @aion.workflow
+    async def endless() -> None:
+        for generator in (yielding(), awaiting()):
+            async for _ in generator:
+                break
+        await never.receive()
+
+    with silence():
+        story = Story(endless())
+        with caplog.at_level(logging.ERROR, "aion.workflow"):
+            story.close()
+        stop.append(True)
+        del story
+
+    assert [record.getMessage().partition(" at ")[0] for record in caplog.records] == [
+        "<async_generator object test_a_generator_that_never_ends_is_given_up_and_reported.<locals>.yielding",
+    ]
+
+
+def test_the_hook_holds_generators_of_workflows_only() -> None:
+    """One that another loop began is that loop's matter."""
+
+    async def counted() -> AsyncIterator[int]:
+        yield 1
+
+    async def main() -> int:
+        generator = counted()
+        keep_generators(generator)
+        return len([value async for value in generator])
+
+    assert asyncio.run(main()) == 1
 
 
 def test_clean_up_sees_the_context_of_the_run() -> None:

@@ -106,8 +106,9 @@ def test_a_receiver_that_gives_up_takes_no_value_with_it() -> None:
     replay_everywhere(story)
 
 
-def test_a_receiver_that_is_cancelled_as_its_value_comes_passes_it_on() -> None:
-    """Woken and cancelled in one step, it hands the value to the next."""
+@pytest.mark.parametrize("cancelled_first", [False, True])
+def test_a_receiver_that_is_cancelled_as_its_value_comes_passes_it_on(cancelled_first: bool) -> None:
+    """Woken and cancelled in one step, in either order, it leaves the value to the next."""
 
     @aion.workflow
     async def together() -> list[Any]:
@@ -117,6 +118,8 @@ def test_a_receiver_that_is_cancelled_as_its_value_comes_passes_it_on() -> None:
         def cancel_first(value: int) -> None:
             number_box = asyncio.get_running_loop().world.signals["number"]  # type: ignore[attr-defined]
             number_box.buffer.append(str(value).encode())
+            if cancelled_first:
+                first.cancel()
             number_box.wake_one()
             first.cancel()
 
@@ -127,6 +130,30 @@ def test_a_receiver_that_is_cancelled_as_its_value_comes_passes_it_on() -> None:
     story.signal("trick", 5)
 
     assert story.result == [5, True]
+
+
+def test_a_receiver_whose_value_was_taken_waits_for_the_next() -> None:
+    """Somebody polled between its waking and its step."""
+
+    @aion.workflow
+    async def overtaken() -> list[Any]:
+        receiving = asyncio.create_task(number.receive())
+
+        def take(value: int) -> None:
+            number_box = asyncio.get_running_loop().world.signals["number"]  # type: ignore[attr-defined]
+            number_box.buffer.append(str(value).encode())
+            number_box.wake_one()
+            assert number.poll() == value
+
+        aion.Signal("trick", int).on(take)
+        return [await receiving]
+
+    story = Story(overtaken())
+    story.signal("trick", 5)
+    waiting = story.outcome
+    story.signal("number", 6)
+
+    assert (waiting, story.result) == (None, [6])
 
 
 def test_one_that_comes_later_waits_behind_those_who_wait_already() -> None:

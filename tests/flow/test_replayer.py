@@ -249,6 +249,15 @@ def test_an_end_that_code_did_not_reach_is_found_where_it_stands() -> None:
         story.replayed()
 
 
+def test_what_stands_before_the_first_input_is_passed_over() -> None:
+    """An event of the engine moves no code, wherever it stands."""
+    story = recorded_story()
+    story.history.insert(0, story.history[0]._replace(event=ev.WorkflowUnblocked("c1")))
+    stepper = story.replayed()
+
+    assert type(stepper.outcome) is ev.WorkflowCompleted
+
+
 def test_texts_of_errors_may_change() -> None:
     """A failed run replays as long as the type of its error is the same."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from asyncio import events as asyncio_events
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +15,8 @@ from msgspec import Raw
 import aion
 from aion._core import events as ev
 from aion._core.limits import Limits
-from aion._flow.stepper import REACTED, reacts
+from aion._flow.loop import keep_generators
+from aion._flow.stepper import REACTED, Stepper, reacts
 from aion.errors import QueryFailed, UnknownQuery
 from tests.flow.story import SECOND, START, Story, replay_everywhere, told
 
@@ -222,6 +225,21 @@ def test_cancelling_what_awaits_an_activity_cancels_the_activity() -> None:
     replay_everywhere(story)
 
 
+def test_cancelling_what_is_left_of_a_closed_run_asks_for_nothing() -> None:
+    """Somebody may still hold the future of an activity."""
+
+    @aion.workflow
+    async def one() -> None:
+        await charge(1)
+
+    story = Story(one())
+    future = story.stepper.waiting["1"]
+    story.close()
+
+    assert future.cancel()
+    assert story.stepper.loop.commands == []
+
+
 def test_a_fan_out_over_the_limit_is_refused() -> None:
     """Before anything is recorded of the one too many, with the way to bound it."""
 
@@ -399,6 +417,20 @@ def test_cancelling_a_run_that_has_no_code_to_cancel_is_harmless() -> None:
     stepper.react(ev.WorkflowCancelRequested(), START, 2, 0)
 
     assert stepper.outcome == ev.WorkflowCompleted(stepper.outcome.result)  # type: ignore[union-attr]
+
+
+def test_a_run_without_code_waits() -> None:
+    """An input that comes before the start finds nothing to move, and nothing that has ended."""
+
+    @aion.workflow
+    async def one() -> None:
+        await go.receive()
+
+    stepper = Stepper(one, Story(one()).started, START, Limits())
+    stepper.react(ev.SignalReceived("go"), START, 1, 0)
+
+    assert stepper.outcome is None
+    stepper.close()
 
 
 def test_code_that_raises_cancelled_error_by_itself_is_cancelled() -> None:
@@ -595,6 +627,29 @@ def test_the_loop_of_the_thread_is_put_back_after_each_step() -> None:
         return same
 
     assert asyncio.run(main()) == [True, True, True]
+
+
+def test_a_thread_that_does_nothing_else_sets_its_hooks_once() -> None:
+    """They are left as they are, and hold the generators of the run that is stepped."""
+
+    @aion.workflow
+    async def generating() -> None:
+        async def values() -> AsyncIterator[int]:
+            yield 1
+
+        async for _ in values():
+            await go.receive()
+
+    before = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(keep_generators, None)
+    try:
+        story = Story(generating())
+        after = sys.get_asyncgen_hooks()
+    finally:
+        sys.set_asyncgen_hooks(*before)
+
+    assert after.firstiter is keep_generators
+    assert len(story.stepper.loop._generators) == 1
 
 
 def test_a_closed_run_refers_to_nothing() -> None:

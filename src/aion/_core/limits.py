@@ -50,15 +50,8 @@ class Limits:
     # time), so a longer one could be written in some way but not read.
     int_digits_max: int = 4_300
 
-    # One transaction. More runs do not make a commit cheaper per run; they make the first of them wait for the last.
-    flush_runs_max: int = 1_000
-
     # One transaction, in bytes: the write-ahead log and a replica's network buffer take this much without a stall.
     flush_bytes_max: int = 4 * 1024 * 1024
-
-    # Turns of one run that were stopped by the watchdog or took their process down, before the run is blocked instead
-    # of tried again: a run that kills its host must not do so for ever.
-    stopped_turns_max: int = 5
 
     def __post_init__(self) -> None:
         for each in fields(self):

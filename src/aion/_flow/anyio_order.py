@@ -47,7 +47,8 @@ def forget(task: Any) -> None:
     """Let go of what anyio keeps of a task that is dropped: a scope that was not left would keep the task for ever."""
     loaded = sys.modules.get(BACKEND)
     if loaded is not None:
-        loaded._task_states.pop(task, None)
+        # It is private to anyio, and may be gone in another version.
+        getattr(loaded, "_task_states", {}).pop(task, None)
 
 
 class _InOrder(dict[Any, None]):

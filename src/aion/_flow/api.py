@@ -110,13 +110,9 @@ async def wait_until(predicate: Callable[[], bool], timeout: Duration | None = N
     finally:
         loop.read_only = before
     waiter = loop.create_future()
-    entry = (predicate, waiter)
-    loop.predicates.append(entry)
-    try:
-        await waiter
-    finally:
-        if entry in loop.predicates:
-            loop.predicates.remove(entry)
+    # The loop takes it off again, also when the waiter is cancelled.
+    loop.predicates.append((predicate, waiter))
+    await waiter
 
 
 async def race(*awaitables: Awaitable[T]) -> tuple[int, T]:

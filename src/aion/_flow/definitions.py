@@ -16,8 +16,9 @@ import msgspec
 
 from aion._core.duration import Duration, to_micros
 from aion._core.events import RetryPolicy
-from aion._core.ids import check_name
+from aion._core.ids import check_id, check_name
 from aion._flow.activity_context import AttemptInfo, current_attempt
+from aion._flow.guards import adopt
 from aion._flow.location import file_of, short_name
 from aion._flow.signature import CallSignature
 from aion.errors import InvalidInput, InvalidState
@@ -54,19 +55,33 @@ class Retry:
             raise InvalidInput(f"Retry(max_attempts={attempts!r}): expected a whole number, or None for no end")
         if attempts is not None and attempts < 1:
             raise InvalidInput(f"Retry(max_attempts={attempts!r}): the first attempt counts, so it is at least 1")
-        if not 1.0 <= self.factor <= 1e6:
-            raise InvalidInput(f"Retry(factor={self.factor!r}): expected a number from 1 to 1,000,000")
-        if not 0.0 <= self.jitter <= 1.0:
-            raise InvalidInput(f"Retry(jitter={self.jitter!r}): expected a number from 0 to 1")
+        # Programs without a type checker pass anything here.
+        factor: Any = self.factor
+        jitter: Any = self.jitter
+        errors: Any = self.non_retryable
+        if not isinstance(factor, int | float) or not 1.0 <= factor <= 1e6:
+            raise InvalidInput(f"Retry(factor={factor!r}): expected a number from 1 to 1,000,000")
+        if not isinstance(jitter, int | float) or not 0.0 <= jitter <= 1.0:
+            raise InvalidInput(f"Retry(jitter={jitter!r}): expected a number from 0 to 1")
+        if not isinstance(errors, tuple | list):
+            raise InvalidInput(f"Retry(non_retryable={errors!r}): expected a tuple")
         policy = RetryPolicy(
             attempts,
             to_micros(self.initial, "Retry(initial=...)"),
-            float(self.factor),
+            float(factor),
             to_micros(self.max_interval, "Retry(max_interval=...)"),
-            float(self.jitter),
-            tuple(entry if isinstance(entry, str) else entry.__name__ for entry in self.non_retryable),
+            float(jitter),
+            tuple(map(_error_name, errors)),
         )
         object.__setattr__(self, "policy", policy)
+
+
+def _error_name(entry: object) -> str:
+    if isinstance(entry, type) and issubclass(entry, BaseException):
+        return entry.__name__
+    if isinstance(entry, str):
+        return entry
+    raise InvalidInput(f"Retry(non_retryable=...): expected exception types or their names, found {entry!r}")
 
 
 class ActivityOptions(msgspec.Struct, frozen=True):
@@ -226,6 +241,8 @@ class Workflow(Generic[P, R]):
         self.version = version
         self.signature = CallSignature(fn)
         self.code = code_hash(fn)
+        # Clocks and random functions that the module imported by name, before this package was, are exchanged too.
+        adopt(fn.__globals__)
         self.__doc__ = fn.__doc__
         self.__name__ = getattr(fn, "__name__", name)
         self.__module__ = fn.__module__
@@ -334,6 +351,8 @@ def workflow(fn: Any = None, /, *, name: str | None = None, version: str | None 
     def decorate(target: Any) -> Any:
         if not inspect.iscoroutinefunction(target):
             raise InvalidInput(f"@aion.workflow needs an async def function, not {target!r}")
+        if version is not None:
+            check_id(version, "workflow version")
         return Workflow(target, check_name(name or target.__name__, "workflow name"), version)
 
     return decorate if fn is None else decorate(fn)

@@ -13,6 +13,8 @@ from aion._flow.location import short_name
 from aion.errors import ActivityFailed, AionError, ApplicationError, ErrorDetail
 
 MESSAGE_CHARACTERS_MAX = 8_000
+NAME_CHARACTERS_MAX = 255
+DETAILS_BYTES_MAX = 512 * 1024
 TRACEBACK_FRAMES_MAX = 20
 _CAUSES_MAX = 5
 
@@ -22,12 +24,12 @@ def info_of(exc: BaseException, depth: int = 0) -> ErrorInfo:
     type_name = getattr(exc, "type", None) if isinstance(exc, ApplicationError) else None
     cause = exc.__cause__
     return ErrorInfo(
-        type=type_name if isinstance(type_name, str) else type(exc).__name__,
+        type=_name(type_name if isinstance(type_name, str) else type(exc).__name__),
         message=_message(exc),
         details=_details(exc),
         traceback=_traceback(exc),
         cause=info_of(cause, depth + 1) if cause is not None and depth < _CAUSES_MAX else None,
-        bases=tuple(base.__name__ for base in type(exc).__mro__[1:-1]),
+        bases=tuple(_name(base.__name__) for base in type(exc).__mro__[1:-1]),
     )
 
 
@@ -53,9 +55,17 @@ def _message(exc: BaseException) -> str:
         text = str(exc)
     except Exception as inner:  # noqa: BLE001 - what a user's object raises is not the matter here
         return f"<its __str__ raised {type(inner).__name__}>"
-    # A lone surrogate cannot be encoded; what else the message says is worth keeping.
-    text = text.encode("utf-8", "replace").decode()
+    text = _encodable(text)
     return text if len(text) <= MESSAGE_CHARACTERS_MAX else text[: MESSAGE_CHARACTERS_MAX - 1] + "…"
+
+
+def _name(name: str) -> str:
+    return _encodable(name)[:NAME_CHARACTERS_MAX]
+
+
+def _encodable(text: str) -> str:
+    """A lone surrogate cannot be encoded; what else the text says is worth keeping."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _details(exc: BaseException) -> Raw:
@@ -63,9 +73,12 @@ def _details(exc: BaseException) -> Raw:
     if details is None:
         return NO_VALUE
     try:
-        return Raw(msgspec.json.encode(details))
+        data = msgspec.json.encode(details)
     except Exception as inner:  # noqa: BLE001 - what a user's object raises is not the matter here
-        return Raw(msgspec.json.encode(f"<details cannot be encoded: {type(inner).__name__}>"))
+        data = msgspec.json.encode(f"<details cannot be encoded: {type(inner).__name__}>")
+    if len(data) > DETAILS_BYTES_MAX:
+        data = msgspec.json.encode(f"<details of {len(data):,} bytes: the limit is {DETAILS_BYTES_MAX:,}>")
+    return Raw(data)
 
 
 def _traceback(exc: BaseException) -> str:

@@ -44,6 +44,7 @@ _YEARS_1000 = 1000 * 366 * 24 * 3600.0
 # A coroutine may await again while it is being closed. Code that does so more often than this never
 # means to end; it is kept and reported instead.
 _CLOSE_ATTEMPTS = 100
+_ENDLESS = "%s does not end when it is closed: it was given up after %d tries"
 
 # How many callbacks may have run before they are cut off the front of the ready queue.
 _TRIM_AFTER = 512
@@ -454,7 +455,7 @@ def _end(coro: Any, name: str) -> None:
         except BaseException:  # noqa: BLE001 - code of users ends here
             # What clean-up code raises while it is thrown away has no reader.
             return
-    _log.error("%s does not end when it is closed: it was given up after %d tries", name, _CLOSE_ATTEMPTS)
+    _log.error(_ENDLESS, name, _CLOSE_ATTEMPTS)
 
 
 def _end_generator(generator: Any) -> None:
@@ -468,6 +469,9 @@ def _end_generator(generator: Any) -> None:
     coro = end()
     try:
         coro.send(None)
+    except StopIteration:
+        _log.error(_ENDLESS, generator, _CLOSE_ATTEMPTS)
+        return
     except BaseException:  # noqa: BLE001 - code of users ends here
         return
     _end(coro, repr(generator))

@@ -133,7 +133,7 @@ class Stepper:
         if root is None:
             return
         if root.cancelled():
-            self.outcome = ev.WorkflowCancelled(self._cancel_reason)
+            self.outcome = ev.WorkflowCancelled(_cancel_reason(root))
             return
         exc = root.exception()
         if exc is not None:
@@ -145,17 +145,6 @@ class Stepper:
             self.outcome = ev.WorkflowFailed(info_of(error))
         else:
             self.outcome = ev.WorkflowCompleted(Raw(result))
-
-    @property
-    def _cancel_reason(self) -> str:
-        root = self.root
-        try:
-            if root is not None:
-                root.result()
-        except asyncio.CancelledError as exc:
-            if exc.args and isinstance(exc.args[0], str):
-                return exc.args[0]
-        return ""
 
     def fail(self, exc: BaseException) -> None:
         """An exception outside the main task that counts as raised by the workflow."""
@@ -269,6 +258,14 @@ class Stepper:
         self.signals.clear()
         self.queries.clear()
         self.root = None
+
+
+def _cancel_reason(cancelled: asyncio.Task[Any]) -> str:
+    try:
+        cancelled.result()
+    except asyncio.CancelledError as exc:
+        return exc.args[0] if exc.args and isinstance(exc.args[0], str) else ""
+    raise AssertionError(f"{cancelled!r} was not cancelled")
 
 
 def _on_started(stepper: Stepper, event: ev.WorkflowStarted) -> None:

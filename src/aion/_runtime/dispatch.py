@@ -155,8 +155,10 @@ class Dispatcher:
         except asyncio.CancelledError as exc:
             self._cancelled(task, exc)
         except TimeoutError as exc:
-            expired = deadline is not None and deadline.expired()
-            self._finish(task, None, exc, "timeout" if expired else "error")
+            if deadline is not None and deadline.expired():
+                self._finish(task, None, _no_result(task), "timeout")
+            else:
+                self._finish(task, None, exc, "error")
         except Exception as exc:  # noqa: BLE001 - code of users ends here
             self._finish(task, None, exc, "error")
         except BaseException as exc:
@@ -197,7 +199,7 @@ class Dispatcher:
     def _give_up(self, task: ActivityTask, info: AttemptInfo) -> None:
         if self._infos.get(task.key) is info:
             info.cancel()
-            self._finish(task, None, TimeoutError(f"no result within {(task.timeout or 0) / 1_000_000:g} s"), "timeout")
+            self._finish(task, None, _no_result(task), "timeout")
 
     def _run_in_thread(self, task: ActivityTask, info: AttemptInfo) -> None:
         if info.cancelled:
@@ -277,3 +279,7 @@ class Dispatcher:
 def _resolve(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
+
+
+def _no_result(task: ActivityTask) -> TimeoutError:
+    return TimeoutError(f"no result within {(task.timeout or 0) / 1_000_000:g} s")

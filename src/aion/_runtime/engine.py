@@ -50,7 +50,7 @@ class CoreEngine:
 
     def __init__(
         self,
-        store: Store,
+        open_store: Callable[[], Store],
         registry: Registry,
         clock: Clock,
         entropy: Entropy,
@@ -58,7 +58,8 @@ class CoreEngine:
         runner: Runner,
         failpoints: Failpoints | None = None,
     ) -> None:
-        self._store = store
+        self._open_store = open_store
+        self._store: Store
         self._registry = registry
         self._clock = clock
         self._entropy = entropy
@@ -92,6 +93,7 @@ class CoreEngine:
         self._thread = self._runner.here()
         self._dispatcher.open(self._loop)
         ttl = int(self._settings.lease_ttl * 1_000_000)
+        self._store = await self._runner.call(self._open_store)
         try:
             leases = await self._runner.call(self._store.claim, self._owner, self._clock.now(), ttl, None)
             if not leases:
@@ -236,6 +238,8 @@ class CoreEngine:
             raise InvalidInput(
                 f"on_conflict={on_conflict!r}: expected one of {', '.join(map(repr, _CONFLICT_POLICIES))}"
             )
+        # Refused or not, this call is used: nobody forgot to await it.
+        call.take()
         definition = call.definition
         self._registry.check_workflow(definition)
         limit = self._settings.limits.payload_bytes_max
@@ -247,7 +251,6 @@ class CoreEngine:
             workflow_id = check_id(id, "workflow id")
         if request_id is not None:
             check_id(request_id, "request id")
-        call.take()
         return rq.Start(
             definition,
             self._namespace,

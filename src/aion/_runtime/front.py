@@ -60,7 +60,7 @@ class Front:
     def handle(self, request: Any) -> None:
         """Carry out a request; what goes wrong with it is its answer."""
         try:
-            self._handlers[type(request)](request)
+            self._handlers[request.__class__](request)
         except AionError as exc:
             self._answers.fail(request.reply, exc)
         except Exception as exc:  # noqa: BLE001 - a fault of ours in one request must not stop the others
@@ -88,14 +88,14 @@ class Front:
         chain = 1
         present = self._residency.by_id.get(key)
         if present is not None:
-            return self._conflict(request, present.run_id, present.state.status, present)
+            return self._conflict(request, present.type, present.run_id, present.state.status, present)
         if not request.generated:
             record = self._store.find(*key)
             if record is not None:
                 if record.closed is None:
-                    return self._conflict(request, record.run_id, record.status, None)
+                    return self._conflict(request, record.type, record.run_id, record.status, None)
                 if request.on_conflict == "attach":
-                    return rq.Started(request.workflow_id, record.run_id)
+                    return _attached(request, record.type, record.run_id)
                 if request.on_conflict != "restart" and request.on_conflict != "terminate":
                     raise AlreadyExists(request.workflow_id, record.status, record.run_id)
                 chain = record.chain + 1
@@ -144,14 +144,16 @@ class Front:
         self._residency.add(run)
         return run
 
-    def _conflict(self, request: rq.Start, run_id: str, status: str, present: ResidentRun | None) -> rq.Started | None:
+    def _conflict(
+        self, request: rq.Start, type: str, run_id: str, status: str, present: ResidentRun | None
+    ) -> rq.Started | None:
         """The id has an open run."""
         if present is not None and present.state.closed_by is not None:
             # It is closing right now; whether it is closed is known when its commit is.
             self._after_close(request, present)
             return None
         if request.on_conflict == "attach":
-            return rq.Started(request.workflow_id, run_id)
+            return _attached(request, type, run_id)
         if request.on_conflict != "terminate":
             raise AlreadyExists(request.workflow_id, status, run_id)
         run = present if present is not None else self._find(request.namespace, request.workflow_id, run_id)
@@ -348,6 +350,15 @@ class Front:
             for waiter in waiting:
                 reply = waiter.reply.reply if isinstance(waiter.reply, rq.Start) else waiter.reply
                 self._answers.fail(reply, error)
+
+
+def _attached(request: rq.Start, type: str, run_id: str) -> rq.Started:
+    if type != request.definition.name:
+        raise InvalidState(
+            f"workflow id {request.workflow_id!r} belongs to a workflow of type {type!r}, so a start of "
+            f"{request.definition.name!r} cannot attach to it: choose another id"
+        )
+    return rq.Started(request.workflow_id, run_id)
 
 
 def _closed(record: RunRecord) -> InvalidState:

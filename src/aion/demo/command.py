@@ -62,6 +62,8 @@ def demo(store: str | None, folder: str | None, pause: str, seed: int | None, as
     with tempfile.TemporaryDirectory(prefix="aion-demo-") as scratch:
         scene = set_scene(store, folder, pause, seed, scratch)
         story = play(scene, Path(scratch), as_json)
+        if not as_json:
+            click.echo("Now the same without an engine, to compare ...")
         began = time.monotonic()
         direct = compute_directly(scene.job)
         seconds = time.monotonic() - began

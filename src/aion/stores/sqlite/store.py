@@ -110,7 +110,9 @@ class SqliteStore(Store):
 
     def commit(self, flush: Flush) -> dict[int, Refusal]:
         """Make a flush durable, except the parts of runs that are refused."""
-        return self._writing().commit(flush)
+        writer = self._writing()
+        self._require_same_file()
+        return writer.commit(flush)
 
     def post(self, run: int, kind: str, data: bytes, now: int) -> int | None:
         """Leave an input in the inbox of an open run; its id is `now` in nanoseconds, or the next that is free."""
