@@ -23,7 +23,7 @@ ATTEMPTS_MAX = 4
 
 
 def test_every_failpoint_is_reached_by_some_program() -> None:
-    """A durable write that no program makes would be one that nobody attacks; and none is reached that is not listed."""
+    """A durable write that no program makes would be one that nobody attacks; none is reached unlisted."""
     places = {name.split("[")[0] for name in kill_cells()}
     found = {place for name in NAMES for place in reached(name)}
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from aion._compose import Engine
 from aion.cli.main import cli
 
-SHOP = '''
+SHOP = """
 import asyncio, os, signal
 from dataclasses import dataclass
 import aion
@@ -65,7 +65,7 @@ async def interrupt() -> None:
 async def wait_for_ever() -> None:
     await interrupt()
     await approval.receive()
-'''
+"""
 
 
 def aion(*arguments: str, stdin: str | None = None) -> Result:

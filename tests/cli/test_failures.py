@@ -11,7 +11,9 @@ from aion.errors import ErrorDetail
 
 FAILED = errors.WorkflowFailed("order-17", ErrorDetail("ValueError", "no \x1b[31mstock", traceback="  shop.py:3 in f"))
 DIFFERS = errors.NonDeterminism("TimerStarted(id=1) at shop.py:3", "ScheduleActivity(name=x) at shop.py:4", 7)
-BLOCKED = RunBlocked("order-17", "nondeterminism", "they differ", "TimerStarted(id=1) at a.py:3", "nothing: the code waits")
+BLOCKED = RunBlocked(
+    "order-17", "nondeterminism", "they differ", "TimerStarted(id=1) at a.py:3", "nothing: the code waits"
+)
 
 
 @pytest.mark.parametrize(
@@ -46,9 +48,7 @@ def test_the_exit_code_says_what_to_do(error: BaseException, code: int) -> None:
 
 def test_a_failed_workflow_shows_its_error_and_where_it_arose() -> None:
     """The traceback as recorded follows the sentence, and no terminal obeys what is in it."""
-    assert as_text(FAILED) == (
-        "Error: workflow 'order-17' failed: ValueError: no \\x1b[31mstock\n  shop.py:3 in f"
-    )
+    assert as_text(FAILED) == ("Error: workflow 'order-17' failed: ValueError: no \\x1b[31mstock\n  shop.py:3 in f")
 
 
 def test_a_failed_workflow_tells_programs_all_that_is_recorded() -> None:
@@ -68,7 +68,10 @@ def test_the_cause_of_a_failure_is_shown_below_it() -> None:
     """People see what was behind an error, too."""
     error = ErrorDetail("Refused", "no", cause=ErrorDetail("OSError", "down", traceback="  bank.py:9 in call"))
 
-    assert as_text(errors.WorkflowFailed("a", error)).splitlines()[1:] == ["caused by OSError: down", "  bank.py:9 in call"]
+    assert as_text(errors.WorkflowFailed("a", error)).splitlines()[1:] == [
+        "caused by OSError: down",
+        "  bank.py:9 in call",
+    ]
 
 
 @pytest.mark.parametrize("error", [DIFFERS, BLOCKED], ids=["replayed", "blocked"])

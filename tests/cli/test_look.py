@@ -112,7 +112,11 @@ def test_what_cannot_be_shown_is_one_sentence(shop: Any, arguments: list[str], c
     for_people, for_programs = aion(*arguments), aion(*arguments, "--json")
 
     assert (for_people.exit_code, for_programs.exit_code, error_of(for_programs)["code"]) == (code, code, error)
-    assert (for_people.stdout, for_people.stderr.startswith("Error: "), "\x1b" in for_people.stderr) == ("", True, False)
+    assert (for_people.stdout, for_people.stderr.startswith("Error: "), "\x1b" in for_people.stderr) == (
+        "",
+        True,
+        False,
+    )
     assert "Traceback" not in for_people.stderr
 
 

@@ -19,8 +19,8 @@ from aion.cli.output import (
     plain_table,
     print_fields,
     print_table,
-    show_table,
     shorten,
+    show_table,
     span_text,
 )
 
@@ -73,7 +73,11 @@ def test_lines_stay_lines(text: str) -> None:
     assert escape_lines(text).count("\n") == text.count("\n")
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | ANY_TEXT, lambda v: st.lists(v) | st.dictionaries(ANY_TEXT, v)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | ANY_TEXT, lambda v: st.lists(v) | st.dictionaries(ANY_TEXT, v)
+    )
+)
 def test_json_is_valid_ascii(value: object) -> None:
     """Programs read back what was given, and a terminal sees plain signs only."""
     text = as_json(value)

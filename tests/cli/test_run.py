@@ -113,7 +113,11 @@ def test_a_failed_workflow_is_json_for_programs() -> None:
     """The error comes with its fields."""
     error = error_of(aion("run", "shop:fail", "--input", '"no"', "--id", "f1", "--json"))
 
-    assert (error["code"], error["failure"]["type"], error["failure"]["message"]) == ("workflow_failed", "ValueError", "no")
+    assert (error["code"], error["failure"]["type"], error["failure"]["message"]) == (
+        "workflow_failed",
+        "ValueError",
+        "no",
+    )
 
 
 def test_the_result_is_json_for_programs() -> None:
@@ -121,7 +125,12 @@ def test_the_result_is_json_for_programs() -> None:
     result = aion("run", "shop:add", "--input", '{"a": 1}', "--id", "sum", "--json")
     document = json.loads(result.stdout)
 
-    assert (document["id"], document["status"], document["result"], result.stderr) == ("sum", "completed", {"sum": 3}, "")
+    assert (document["id"], document["status"], document["result"], result.stderr) == (
+        "sum",
+        "completed",
+        {"sum": 3},
+        "",
+    )
 
 
 def test_a_made_up_id_is_told() -> None:
@@ -173,7 +182,7 @@ def test_an_id_of_another_workflow_is_refused() -> None:
     result = aion("run", "shop:add", "--input", '{"a": 1}', "--id", "a")
 
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "workflow 'a' is of type 'hello', not 'add'" in result.stderr
+    assert "belongs to a workflow of type 'hello'" in result.stderr
 
 
 def test_ctrl_c_keeps_the_run() -> None:

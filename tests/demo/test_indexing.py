@@ -36,7 +36,8 @@ def test_a_file_is_counted_and_its_public_names_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "problem"), [(b"def (", "SyntaxError"), (b"# coding: none\n", "SyntaxError"), (b"x = 0777", "SyntaxError")]
+    ("source", "problem"),
+    [(b"def (", "SyntaxError"), (b"# coding: none\n", "SyntaxError"), (b"x = 0777", "SyntaxError")],
 )
 def test_a_broken_file_is_counted_with_its_problem(tmp_path: Path, source: bytes, problem: str) -> None:
     """What cannot be parsed is part of the index, too."""

@@ -144,7 +144,11 @@ def dropped(select: Callable[[HistoryEvent], bool]) -> Callable[[Events], Events
 
 def is_page(event: HistoryEvent) -> bool:
     """The completion of a file's step."""
-    return event.type == "ActivityCompleted" and "functions" in str(event.data["result"]) and "path" in event.data["result"]
+    return (
+        event.type == "ActivityCompleted"
+        and "functions" in str(event.data["result"])
+        and "path" in event.data["result"]
+    )
 
 
 def is_a(type: str) -> Callable[[HistoryEvent], bool]:

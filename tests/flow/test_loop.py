@@ -31,10 +31,23 @@ class NoWorld:
         return False
 
 
+MADE: list[WorkflowLoop] = []
+"""The loops that a test made; they are closed when it is over."""
+
+
+@pytest.fixture(autouse=True)
+def _closing_loops() -> Iterator[None]:
+    yield
+    for loop in MADE:
+        loop.close()
+    MADE.clear()
+
+
 def make_loop() -> WorkflowLoop:
     """A loop at the start of a run."""
     loop = WorkflowLoop(START)
     loop.world = NoWorld()
+    MADE.append(loop)
     return loop
 
 

@@ -10,6 +10,8 @@ from aion.errors import InvalidInput
 
 RESERVED_PREFIX = "aion:"
 
+TEXT_CHARACTERS_MAX = 1_000
+
 RANDOM_BITS = 20
 RUN_NUMBER_MAX = 2**63 - 1
 
@@ -43,6 +45,23 @@ def check_id(value: object, what: str) -> str:
         ) from None
     if size > Limits.id_bytes_max:
         raise InvalidInput(f"{what} {excerpt(value)} is {size:,} bytes long, the limit is {Limits.id_bytes_max}")
+    return value
+
+
+def check_text(value: object, what: str) -> str:
+    """The value, if it is a text of at most 1,000 characters that can be written: a reason, a summary.
+
+    Raises:
+        InvalidInput: it is not.
+    """
+    if not isinstance(value, str) or len(value) > TEXT_CHARACTERS_MAX:
+        found = f"{len(value):,} characters" if isinstance(value, str) else type(value).__name__
+        raise InvalidInput(f"{what} must be a text of at most {TEXT_CHARACTERS_MAX:,} characters, found {found}")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        lone = value[error.start]
+        raise InvalidInput(f"{what} holds the lone surrogate {lone!r}, which is no character") from None
     return value
 
 

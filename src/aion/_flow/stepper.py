@@ -132,10 +132,12 @@ class Stepper:
         root = self.root
         if root is None:
             return
-        if root.cancelled():
-            self.outcome = ev.WorkflowCancelled(_cancel_reason(root))
+        try:
+            exc = root.exception()
+        except asyncio.CancelledError as cancelled:
+            reason = cancelled.args[0] if cancelled.args and isinstance(cancelled.args[0], str) else ""
+            self.outcome = ev.WorkflowCancelled(reason)
             return
-        exc = root.exception()
         if exc is not None:
             self.outcome = ev.WorkflowFailed(info_of(exc))
             return
@@ -258,14 +260,6 @@ class Stepper:
         self.signals.clear()
         self.queries.clear()
         self.root = None
-
-
-def _cancel_reason(cancelled: asyncio.Task[Any]) -> str:
-    try:
-        cancelled.result()
-    except asyncio.CancelledError as exc:
-        return exc.args[0] if exc.args and isinstance(exc.args[0], str) else ""
-    raise AssertionError(f"{cancelled!r} was not cancelled")
 
 
 def _on_started(stepper: Stepper, event: ev.WorkflowStarted) -> None:

@@ -23,12 +23,18 @@ class Answers:
     def give(self, reply: Any, value: Any) -> None:
         if type(reply) is Place:
             reply.gathered.put(self, reply.index, value)
+        elif type(reply) is Shared:
+            for each in reply.settle():
+                self.give(each, value)
         elif reply is not None:
             self._messages.append((GIVE, reply, value))
 
     def fail(self, reply: Any, error: BaseException) -> None:
         if type(reply) is Place:
             reply.gathered.fail(self, error)
+        elif type(reply) is Shared:
+            for each in reply.settle():
+                self.fail(each, error)
         elif reply is not None:
             self._messages.append((FAIL, reply, error))
 
@@ -99,3 +105,39 @@ class Place:
     def __init__(self, gathered: Gathered, index: int) -> None:
         self.gathered = gathered
         self.index = index
+
+
+class Asked:
+    """Requests with an id that are under way: one that is made again meanwhile is not carried out twice."""
+
+    def __init__(self) -> None:
+        self.under_way: dict[tuple[str, str, str], Shared] = {}
+
+    def join(self, request: Any, kind: str) -> bool:
+        """Whether the same request is under way; then this one gets its answer too. If not, it is from now on."""
+        key = (request.namespace, request.workflow_id, f"{kind}:{request.request_id}")
+        shared = self.under_way.get(key)
+        if shared is None:
+            request.reply = self.under_way[key] = Shared(self, key, request.reply)
+            return False
+        if shared is request.reply:
+            # It is this very request, which had to wait for something.
+            return False
+        shared.replies.append(request.reply)
+        return True
+
+
+class Shared:
+    """Stands where a reply would: the answer goes to everybody who made the request."""
+
+    __slots__ = ("asked", "key", "replies")
+
+    def __init__(self, asked: Asked, key: tuple[str, str, str], reply: Any) -> None:
+        self.asked = asked
+        self.key = key
+        self.replies = [reply]
+
+    def settle(self) -> list[Any]:
+        """The replies to be answered now; the request is no longer under way."""
+        self.asked.under_way.pop(self.key, None)
+        return self.replies

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from aion._core.duration import Duration, to_micros
-from aion._core.ids import check_id, new_uuid7
+from aion._core.excerpt import excerpt
+from aion._core.ids import check_id, check_text, new_uuid7
 from aion._flow.converter import codec_for
 from aion._flow.definitions import Workflow, WorkflowCall
 from aion._runtime import answers
@@ -197,7 +198,13 @@ class CoreEngine:
             raise InvalidInput(
                 f"start_many got {len(calls):,} calls, the limit is {_STARTS_MAX:,}: make several batches"
             )
-        requests = [self._start_request(call, **_start_options(options)) for call, options in calls]
+        try:
+            requests = [self._start_request(call, **_start_options(options)) for call, options in calls]
+        except BaseException:
+            for call, _ in calls:
+                if isinstance(call, WorkflowCall):
+                    call.close()
+            raise
         size = sum(len(request.input) for request in requests)
         if size > self._settings.limits.request_bytes_max:
             raise LimitExceeded(
@@ -234,17 +241,19 @@ class CoreEngine:
     ) -> rq.Start:
         if not isinstance(call, WorkflowCall):
             raise InvalidInput(f"start needs a call of a workflow, like fulfil(order), not {call!r}")
+        # Refused or not, this call is used: nobody forgot to await it.
+        call.take()
         if on_conflict not in _CONFLICT_POLICIES:
             raise InvalidInput(
                 f"on_conflict={on_conflict!r}: expected one of {', '.join(map(repr, _CONFLICT_POLICIES))}"
             )
-        # Refused or not, this call is used: nobody forgot to await it.
-        call.take()
         definition = call.definition
         self._registry.check_workflow(definition)
         limit = self._settings.limits.payload_bytes_max
         payload, named = definition.signature.encode_call(call.args, call.kwargs, limit)
-        encoded = None if not attributes else codec_for(dict[str, Any]).encode(attributes, limit)
+        encoded = None if attributes is None else _encode_attributes(attributes, limit)
+        if summary is not None:
+            check_text(summary, "summary")
         if id is None:
             workflow_id = new_uuid7(self._clock.now(), self._entropy.bytes(10))
         else:
@@ -418,6 +427,12 @@ class CoreEngine:
         assert self._loop is not None
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(finish)
+
+
+def _encode_attributes(attributes: Any, limit: int) -> bytes | None:
+    if not isinstance(attributes, dict) or not all(isinstance(name, str) for name in attributes):
+        raise InvalidInput(f"attributes={excerpt(attributes)}: expected a dict with names as keys")
+    return codec_for(dict[str, Any], "attributes").encode(attributes, limit) if attributes else None
 
 
 def _start_options(options: dict[str, Any]) -> dict[str, Any]:

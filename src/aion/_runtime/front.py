@@ -15,7 +15,7 @@ from aion._core.ids import new_uuid7, run_number
 from aion._core.inputs import TerminateRequested
 from aion._core.state import RunState
 from aion._runtime import requests as rq
-from aion._runtime.answers import Gathered
+from aion._runtime.answers import Asked, Gathered
 from aion._runtime.entropy import Entropy
 from aion._runtime.residency import Residency
 from aion._runtime.resident import Delivery, Opening, ResidentRun
@@ -42,6 +42,7 @@ class Front:
         self._answers = scheduler.answers
         self._last_run = 0
         self._waiters: dict[int, list[rq.AskOutcome]] = {}
+        self._asked = Asked()
         self._handlers: dict[type, Any] = {
             rq.Start: self._start,
             rq.StartMany: self._start_many,
@@ -85,6 +86,8 @@ class Front:
             answer = self._store.find_request(*key, "start:" + request.request_id)
             if answer is not None:
                 return msgspec.json.decode(answer, type=rq.Started)
+            if self._asked.join(request, "start"):
+                return None
         chain = 1
         present = self._residency.by_id.get(key)
         if present is not None:
@@ -193,9 +196,11 @@ class Front:
         seen: set[Key] = set()
         for start in request.starts:
             key = (start.namespace, start.workflow_id)
-            taken = key in seen or key in self._residency.by_id
-            if taken or (not start.generated and self._store.find(*key) is not None):
-                raise AlreadyExists(start.workflow_id, "running" if taken else "present")
+            if key in seen or key in self._residency.by_id:
+                raise AlreadyExists(start.workflow_id, "running")
+            record = None if start.generated else self._store.find(*key)
+            if record is not None:
+                raise AlreadyExists(start.workflow_id, record.status, record.run_id)
             seen.add(key)
         gathered = Gathered(request.reply, len(request.starts))
         for start in request.starts:
@@ -212,6 +217,8 @@ class Front:
             request_id = f"{type(request.input).__name__}:{request.request_id}"
             if self._store.find_request(request.namespace, request.workflow_id, request_id) is not None:
                 self._answers.give(request.reply, None)
+                return
+            if self._asked.join(request, type(request.input).__name__):
                 return
             kept = RequestRow(request.namespace, request.workflow_id, request_id, b"null")
         found = self._find(request.namespace, request.workflow_id, request.run_id)
@@ -341,6 +348,7 @@ class Front:
     def take_over(self, old: Front) -> None:
         """Those who wait for outcomes go on waiting."""
         self._waiters = old._waiters
+        self._asked = old._asked
         self._last_run = old._last_run
 
     def fail_all(self, error: AionError) -> None:

@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from aion._core import events as ev
 from aion._core.duration import Duration, to_micros
-from aion._core.ids import check_id
+from aion._core.ids import check_id, check_text
 from aion._core.inputs import AnyInput, CancelRequested, SignalArrived, TerminateRequested
 from aion._flow.converter import codec_for
 from aion._flow.definitions import Workflow
@@ -190,6 +190,4 @@ class WorkflowHandle(Generic[R_co]):
 
 
 def _reason(reason: object) -> str:
-    if not isinstance(reason, str) or len(reason) > 1_000:
-        raise InvalidInput("a reason is a text of at most 1,000 characters")
-    return reason
+    return check_text(reason, "reason")

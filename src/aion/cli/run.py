@@ -133,12 +133,10 @@ async def carry_out(job: Job, *, quiet: bool) -> Outcome:
     try:
         asked = datetime.datetime.now(datetime.UTC)
         args, kwargs = job.arguments
-        # Closed also when it is refused: a call that nobody used gives a warning.
-        with contextlib.closing(job.workflow(*args, **kwargs)) as call:
-            handle = await engine.start(call, id=job.id, on_conflict="attach")
+        handle = await engine.start(job.workflow(*args, **kwargs), id=job.id, on_conflict="attach")
         job.started = handle.id
-        present = await _check_type(handle, job.workflow)
         if not quiet:
+            present = await handle.describe()
             _say_which(job, present, attached=present.started < asked)
         result = await _wait(handle, job.workflow, quiet)
         assert handle.run_id is not None
@@ -162,15 +160,6 @@ def _stop_on_signals() -> None:
     with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
         loop.add_signal_handler(signal.SIGINT, stop)
         loop.add_signal_handler(signal.SIGTERM, stop)
-
-
-async def _check_type(handle: WorkflowHandle[Any], workflow: AnyWorkflow) -> Description:
-    present = await handle.describe()
-    if present.type != workflow.name:
-        raise InvalidInput(
-            f"workflow {handle.id!r} is of type {present.type!r}, not {workflow.name!r}: choose another --id"
-        )
-    return present
 
 
 def _say_which(job: Job, present: Description, attached: bool) -> None:
@@ -204,7 +193,7 @@ async def _watch(handle: WorkflowHandle[Any], workflow: AnyWorkflow, progress: R
     async for event in handle.events():
         progress.feed(event)
         # A block that another version of the code met says nothing about this one, which the engine tries by itself.
-        if event.type == "WorkflowBlocked" and event.data["code"] in ():
+        if event.type == "WorkflowBlocked" and event.data["code"] in (workflow.code, "corrupt"):
             return event
     return None
 

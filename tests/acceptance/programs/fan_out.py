@@ -44,7 +44,8 @@ def expected() -> Expected:
     return {id: [["completed", values]] for id in RUNS}
 
 
-PROGRAM = Program([spread, square, cube], drive, expected)
+# Nothing is committed on the engine thread: while the writer thread commits, the next turns are taken.
+PROGRAM = Program([spread, square, cube], drive, expected, {"turns_inline_max": 0})
 
 if __name__ == "__main__":
     main(PROGRAM)

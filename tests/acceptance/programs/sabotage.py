@@ -43,10 +43,7 @@ def early_acks() -> None:
 
     def commit_after_answering(self: Scheduler, batch: Batch) -> None:
         for turn in batch.turns:
-            if turn.opening is not None:
-                self.answers.give(turn.opening.reply, turn.opening.answer)
-            for delivery in turn.taken:
-                self.answers.give(delivery.reply, delivery.answer)
+            self._effects.answer(turn)
         self.answers.send()
         time.sleep(A_MOMENT)
         make_commit(self, batch)
@@ -61,7 +58,7 @@ def early_hand_outs() -> None:
 
     def commit_after_handing_out(self: Scheduler, batch: Batch) -> None:
         for turn in batch.turns:
-            self._hand_out(turn.run, turn.draft.handed_out)
+            self._effects._hand_out(turn.run, turn.draft.handed_out)
         self.answers.send()
         time.sleep(A_MOMENT)
         make_commit(self, batch)

@@ -55,7 +55,8 @@ def expected() -> Expected:
     return {id: [["completed", list(range(COUNT))]] for id in ("collecting", "heaping")}
 
 
-PROGRAM = Program([collect, heap, store], drive, expected)
+# Nothing is committed on the engine thread: while the writer thread commits, the next turns are taken.
+PROGRAM = Program([collect, heap, store], drive, expected, {"turns_inline_max": 0})
 
 if __name__ == "__main__":
     main(PROGRAM)

@@ -30,6 +30,7 @@ class RunEvidence:
 
     @property
     def name(self) -> str:
+        """What messages call it."""
         return f"{self.record.workflow_id} (run {self.record.chain})"
 
     def key_of(self, activity: str) -> str:

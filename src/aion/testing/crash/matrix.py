@@ -59,9 +59,9 @@ def _names(call: ast.Call, function: ast.FunctionDef | ast.AsyncFunctionDef, tre
         case ast.JoinedStr(values=[ast.FormattedValue(value=ast.Name(id=parameter)), ast.Constant(value=suffix)]):
             position = [argument.arg for argument in function.args.args if argument.arg != "self"].index(parameter)
             for caller in _calls(tree, (function.name,)):
-                match caller.args[position]:
-                    case ast.Constant(value=str(prefix)):
-                        yield f"{prefix}{suffix}"
+                prefix = caller.args[position]
+                if isinstance(prefix, ast.Constant):
+                    yield f"{prefix.value}{suffix}"
         case ast.Name(id="name") if function.name == "reach":
             # A failpoint that is handed on: it is named where it comes from.
             pass

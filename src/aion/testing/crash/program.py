@@ -51,14 +51,15 @@ def main(program: Program) -> None:
     asyncio.run(_run(program, failpoints))
     left = [thread.name for thread in threading.enumerate() if thread.name.startswith("aion-")]
     if left:
-        print(f"threads outlived their engine: {left}", file=sys.stderr)
+        sys.stderr.write(f"threads outlived their engine: {left}\n")
     (here() / REACHED).write_text(json.dumps(failpoints.reached), "utf-8")
 
 
 async def _run(program: Program, failpoints: ArmedFailpoints) -> None:
     folder = here()
     # Whoever kills at a random moment counts from here: what comes before has no effect.
-    print("ready", flush=True)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     async with Engine(
         f"sqlite:///{folder / STORE}", register=program.register, failpoints=failpoints, **program.settings
     ) as engine:

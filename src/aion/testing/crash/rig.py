@@ -47,8 +47,9 @@ class CrashRig:
     def run(self, failpoints: str = "", *, kill_after: float | None = None) -> Ending:
         """Run the program until it ends, by itself, at a failpoint, or `kill_after` seconds after it began."""
         process = subprocess.Popen(
-            # Without `site`, which takes a third of the time to start: the path is handed over instead.
-            [sys.executable, "-S", *self._command],
+            # Without `site`, which takes a third of the time to start: the path is handed over instead. Warnings
+            # are shown, all of them, so that the checker sees them.
+            [sys.executable, "-S", "-W", "default", *self._command],
             env=self._environment(failpoints),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
