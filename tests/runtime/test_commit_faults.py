@@ -13,7 +13,7 @@ from aion import testing
 from aion.errors import StoreCorrupt, StoreError
 from aion.stores.base import Store
 from tests.runtime import programs
-from tests.runtime.programs import ALL, EFFECTS, IDS, OUTCOMES, drive, everything
+from tests.runtime.programs import ALL, EFFECTS, IDS, OUTCOMES, drive, everything, insist
 from tests.runtime.worlds import READS, READS_AT_START, FaultyStore, LastingStore, When, crashing, run, shape
 
 # Nothing waits for real time: what failed is tried again at once.
@@ -28,7 +28,7 @@ async def shapes_of(engine: testing.TestEngine) -> dict[str, list[str]]:
     """
     shapes: dict[str, list[str]] = {}
     for id in IDS:
-        told = shape(await engine.get(id).history())
+        told = shape(await insist(engine.get(id).history))
         shapes[id] = [line for line in told if not line.startswith("SignalReceived")]
         shapes[f"{id} signals"] = [line for line in told if line.startswith("SignalReceived")]
     return shapes
@@ -146,7 +146,7 @@ def test_a_crash_at_any_commit_changes_nothing(when: When, caplog: pytest.LogCap
 async def _crashed_at(n: int, when: When) -> tuple[bool, dict[str, Any], dict[str, list[str]], dict[str, int]]:
     store = LastingStore()
     EFFECTS.done.clear()
-    clock = testing.VirtualClock() if hasattr(testing, "VirtualClock") else None
+    clock = testing.VirtualClock()
     async with crashing(store, register=ALL, clock=clock, **AT_ONCE) as (first, faulty):
         faulty._counted = frozenset(["commit"])
         faulty._fail_at, faulty._when = n, when
@@ -188,7 +188,7 @@ def test_a_caller_learns_that_its_call_may_not_have_happened() -> None:
         "SignalReceived name=item value=1",
         "SignalReceived name=item value=2",
         "SignalReceived name=item value=3",
-        "SignalReceived name=done",
+        "SignalReceived name=done value=None",
     ]
 
     assert run(lambda: main("before")) == run(lambda: main("after")) == expected

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
+import functools
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from os import getpid
 from types import TracebackType
 from typing import Any, TypeVar
-
-import msgspec
 
 from aion._core.duration import Duration, to_micros
 from aion._core.excerpt import excerpt
@@ -26,12 +24,13 @@ from aion._runtime.entropy import Entropy
 from aion._runtime.failpoints import Failpoints
 from aion._runtime.filters import parse_filter
 from aion._runtime.handle import WorkflowHandle
+from aion._runtime.reader import RunReader
 from aion._runtime.registry import Registry
 from aion._runtime.runner import Runner
 from aion._runtime.scheduler import Scheduler
 from aion._runtime.settings import Settings
 from aion._runtime.shard import Shard
-from aion._runtime.views import Page, description_of
+from aion._runtime.views import Page
 from aion._runtime.watch import EventFeed, RunEvent
 from aion.errors import InvalidInput, InvalidState, LimitExceeded, ShuttingDown, StoreError, StoreLocked, Unavailable
 from aion.stores.base import Lease, Store, shard_of
@@ -61,6 +60,7 @@ class CoreEngine:
     ) -> None:
         self._open_store = open_store
         self._store: Store
+        self._reader: RunReader
         self._registry = registry
         self._clock = clock
         self._entropy = entropy
@@ -95,6 +95,7 @@ class CoreEngine:
         self._dispatcher.open(self._loop)
         ttl = int(self._settings.lease_ttl * 1_000_000)
         self._store = await self._runner.call(self._open_store)
+        self._reader = RunReader(self._store, self._namespace)
         try:
             leases = await self._runner.call(self._store.claim, self._owner, self._clock.now(), ttl, None)
             if not leases:
@@ -285,13 +286,7 @@ class CoreEngine:
         Raises:
             InvalidFilter: the filter cannot be read; `position` says where.
         """
-        if not 1 <= limit <= 10_000:
-            raise InvalidInput(f"limit={limit!r}: expected 1 to 10,000")
-        wanted = parse_filter(filter, self._namespace)
-        after = _read_cursor(cursor)
-        records = await self._runner.call(self._store.list_runs, wanted, limit, after)
-        more = _cursor(records[-1].started, records[-1].run) if len(records) == limit else None
-        return Page([description_of(record) for record in records], more)
+        return await self._runner.call(functools.partial(self._reader.list, filter, limit=limit, cursor=cursor))
 
     async def events(self, filter: str = "", from_seq: int | None = None) -> AsyncIterator[RunEvent]:
         """Events of all runs that match, as they commit; with `from_seq`, first those already recorded from there on.
@@ -441,16 +436,3 @@ def _start_options(options: dict[str, Any]) -> dict[str, Any]:
     if unknown:
         raise InvalidInput(f"start_many does not take {sorted(unknown)}: it takes {sorted(allowed)}")
     return options
-
-
-def _cursor(started: int, run: int) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode((started, run))).decode()
-
-
-def _read_cursor(cursor: str | None) -> tuple[int, int] | None:
-    if cursor is None:
-        return None
-    try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(cursor), type=tuple[int, int])
-    except (ValueError, msgspec.DecodeError) as exc:
-        raise InvalidInput(f"cursor {cursor!r} is not one that list() gave") from exc

@@ -273,6 +273,11 @@ class Front:
             waiters[:] = [waiter for waiter in waiters if isinstance(waiter.reply, rq.Start) or not waiter.reply.done()]
         waiters.append(request)
 
+    def look_again(self, run: int) -> None:
+        """A run is not open, and nobody was told of its end: those who wait for it find it in the store."""
+        for waiter in self._waiters.pop(run, ()):
+            self.handle(waiter.reply if isinstance(waiter.reply, rq.Start) else waiter)
+
     def closed(self, run: ResidentRun) -> None:
         """A run's end is durable: those who wait for it learn of it."""
         waiters = self._waiters.pop(run.run, None)

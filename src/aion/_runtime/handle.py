@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -17,17 +18,16 @@ from aion._flow.definitions import Workflow
 from aion._flow.failure import detail_of
 from aion._flow.messages import Query, Signal
 from aion._runtime import requests as rq
-from aion._runtime.views import Description, History, HistoryEvent, description_of, event_of_row
+from aion._runtime.views import Description, History, HistoryEvent
 from aion._runtime.watch import EventFeed
 from aion.errors import (
     InvalidInput,
-    NotFound,
     QueryTimeout,
     WorkflowCancelled,
     WorkflowFailed,
     WorkflowTerminated,
 )
-from aion.stores.base import RunFilter, RunRecord
+from aion.stores.base import RunFilter
 
 if TYPE_CHECKING:
     from aion._runtime.engine import CoreEngine
@@ -149,25 +149,28 @@ class WorkflowHandle(Generic[R_co]):
         Raises:
             NotFound: there is no such workflow.
         """
-        return description_of(await self._record())
+        engine = self._engine
+        return await engine._runner.call(engine._reader.describe, self.id, self.run_id)
 
     async def history(self, *, from_seq: int = 1) -> History:
         """The events of the run recorded so far."""
-        record = await self._record()
-        rows = await self._engine._runner.call(self._engine._store.history, record.run, from_seq)
-        return History(event_of_row(row) for row in rows)
+        engine = self._engine
+        return await engine._runner.call(
+            functools.partial(engine._reader.history, self.id, self.run_id, from_seq=from_seq)
+        )
 
     async def events(self, from_seq: int = 1) -> AsyncIterator[HistoryEvent]:
         """The events from `from_seq` on: those recorded, then each as it commits, without gap or duplicate.
 
         Ends after the event that closes the run.
         """
-        record = await self._record()
         engine = self._engine
-        feed = EventFeed(RunFilter(record.namespace), record.workflow_id, record.run_id)
+        # The newest run now: a later one of the same id is another story.
+        run_id = (await self.describe()).run_id
+        feed = EventFeed(RunFilter(engine._namespace), self.id, run_id)
         async with engine._watching(feed):
             last = from_seq - 1
-            for event in await WorkflowHandle(engine, self.id, record.run_id, None).history(from_seq=from_seq):
+            for event in await WorkflowHandle(engine, self.id, run_id, None).history(from_seq=from_seq):
                 last = event.seq
                 yield event
                 if event.type in _TERMINAL:
@@ -177,13 +180,6 @@ class WorkflowHandle(Generic[R_co]):
                     yield live.event
                     if live.event.type in _TERMINAL:
                         return
-
-    async def _record(self) -> RunRecord:
-        engine = self._engine
-        record = await engine._runner.call(engine._store.find, engine._namespace, self.id, self.run_id)
-        if record is None:
-            raise NotFound(f"there is no workflow {self.id!r}" + (f" with run {self.run_id}" if self.run_id else ""))
-        return record
 
     def __repr__(self) -> str:
         return f"<workflow {self.id!r}{f' run {self.run_id}' if self.run_id else ''}>"

@@ -64,6 +64,15 @@ class Residency:
             run.stepper.close()
             run.stepper = None
 
+    def forget_reported(self, number: int) -> None:
+        """Reports of attempts that nobody waits for any more were recorded after all."""
+        run = self.runs.get(number)
+        activities = run.state.activities.values() if run is not None else ()
+        pending = {activity.seq for activity in activities if activity.running}
+        for key in [key for key, attempt in self.attempts.items() if key[0] == number and attempt is REPORTED]:
+            if key[1] not in pending:
+                del self.attempts[key]
+
     def evict(self) -> None:
         """Drop runs that idle too long, or that are too many. Runs with something to do stay."""
         horizon = self._clock.monotonic() - self._settings.resident_idle

@@ -303,22 +303,23 @@ class Scheduler:
     def _commit(self, batch: Batch) -> None:
         if self._failpoints is not None:
             self._failpoints.reach("turns.taken")
-        if len(batch.turns) <= self.settings.turns_inline_max and self.inbox.empty():
-            try:
-                refused = self.committer.commit_now(batch)
-            except StoreError as exc:
-                self._failed(batch, exc)
-            else:
-                self._finish(batch, refused)
-        else:
-            self._flushing = batch
+        # Whoever replaces a scheduler that fails in the middle of this finds the turns here.
+        self._flushing = batch
+        if len(batch.turns) > self.settings.turns_inline_max or not self.inbox.empty():
             self.committer.commit_later(batch)
+            return
+        try:
+            refused = self.committer.commit_now(batch)
+        except StoreError as exc:
+            self._failed(batch, exc)
+        else:
+            self._finish(batch, refused)
+        self._flushing = None
 
     def _flushed(self, done: rq.Flushed) -> None:
         if done.batch is not self._flushing:
             # It comes from the writer of a scheduler that this one replaced.
             return
-        self._flushing = None
         assert done.batch is not None
         if done.error is None:
             self._finish(done.batch, done.refused)
@@ -326,6 +327,7 @@ class Scheduler:
             self._failed(done.batch, done.error)
         else:
             raise done.error
+        self._flushing = None
 
     # ── after the commit ─────────────────────────────────────────────────────────────────────────
 
@@ -386,6 +388,8 @@ class Scheduler:
             self.residency.drop(turn.run)
             if turn.opening is not None:
                 self.front.start_failed(turn.run, turn.opening.reply, error)
+                # If it was written all the same, there is work to be handed out.
+                self.again.keep(turn.run.run, None)
             else:
                 self.again.keep_turn(turn, error)
         self.timers.forget()
@@ -402,6 +406,10 @@ class Scheduler:
                     self.again.keep(*kept)
                 self.again.later()
                 return
+            # What the failed commit held may be in the store all the same: results, or the end of the run.
+            self.residency.forget_reported(number)
+            if run is None:
+                self.front.look_again(number)
             if delivery is None:
                 continue
             if run is not None:

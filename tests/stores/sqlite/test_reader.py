@@ -47,7 +47,7 @@ def test_readers_at_the_same_time_have_a_connection_each_and_a_few_are_kept(tmp_
     count = CONNECTIONS_KEPT + 4
     barrier = threading.Barrier(count)
 
-    def wait() -> int:
+    def wait(*_: object) -> int:
         barrier.wait()
         return 1
 
@@ -72,9 +72,12 @@ def test_a_connection_in_use_while_closing_is_closed_when_it_comes_back(tmp_path
     """Closing waits for nobody and leaves nothing open."""
     connect = Counting(tmp_path / "a.db")
 
+    def shut(*_: object) -> None:
+        readers.close()
+
     def connect_closing() -> apsw.Connection:
         connection = connect()
-        connection.create_scalar_function("shut", lambda: readers.close())
+        connection.create_scalar_function("shut", shut)
         return connection
 
     readers = Readers("a.db", connect_closing)

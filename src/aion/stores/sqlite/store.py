@@ -25,7 +25,7 @@ from aion.stores.sqlite import queries
 from aion.stores.sqlite.checkpoint import lay_out_log
 from aion.stores.sqlite.connection import Durability, connect_reader, connect_writer, make_durable
 from aion.stores.sqlite.creation import create, look, require_directory
-from aion.stores.sqlite.failures import translate
+from aion.stores.sqlite.failures import from_os, translate
 from aion.stores.sqlite.lock import WriteLock
 from aion.stores.sqlite.reader import Readers
 from aion.stores.sqlite.schema import identify, migrate, require_current
@@ -87,6 +87,8 @@ class SqliteStore(Store):
             return _open_writing(full_path, durability, failpoint, busy_timeout_ms, vfs)
         except apsw.Error as error:
             raise translate(error, full_path, "nothing written") from error
+        except OSError as error:
+            raise from_os(error, full_path) from error
 
     # ── ownership ────────────────────────────────────────────────────────────────────────────────
 
@@ -267,14 +269,14 @@ def _open_writing(
                 lay_out_log(path)
             writer = Writer(connection, path, busy_timeout_ms, failpoint)
             writer.disown()
+            readers = Readers(path, lambda: connect_reader(path, durability, busy_timeout_ms, vfs))
+            return SqliteStore(path, durability, readers, writer, lock)
         except BaseException:
             connection.close(True)
             raise
     except BaseException:
         lock.release()
         raise
-    readers = Readers(path, lambda: connect_reader(path, durability, busy_timeout_ms, vfs))
-    return SqliteStore(path, durability, readers, writer, lock)
 
 
 def _resolve(path: str | os.PathLike[str]) -> str:

@@ -61,7 +61,7 @@ def _names(call: ast.Call, function: ast.FunctionDef | ast.AsyncFunctionDef, tre
             for caller in _calls(tree, (function.name,)):
                 prefix = caller.args[position]
                 if isinstance(prefix, ast.Constant):
-                    yield f"{prefix.value}{suffix}"
+                    yield str(prefix.value) + str(suffix)
         case ast.Name(id="name") if function.name == "reach":
             # A failpoint that is handed on: it is named where it comes from.
             pass
