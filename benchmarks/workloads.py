@@ -18,7 +18,14 @@ from benchmarks import raw_store, replaying, sleepers
 from benchmarks.child import Figures
 from benchmarks.definitions import everything, many_steps, one_step
 from benchmarks.job import Job, sqlite_store, warm_up
-from benchmarks.measure import make_payload, peak_resident_bytes, percentile, run_in_flight, run_one_at_a_time
+from benchmarks.measure import (
+    freeze_imports,
+    make_payload,
+    peak_resident_bytes,
+    percentile,
+    run_in_flight,
+    run_one_at_a_time,
+)
 from benchmarks.metering import CommitMeter, metered_commits
 
 
@@ -132,6 +139,7 @@ def main() -> None:
 
     options = dict(option.split("=", 1) for option in arguments.option)
     job = Job(arguments.directory, arguments.scale, options)
+    freeze_imports()
     with asyncio.Runner(loop_factory=_loop_factory(arguments.loop)) as runner:
         figures = runner.run(known[arguments.name](job))
     print(json.dumps(figures), flush=True)

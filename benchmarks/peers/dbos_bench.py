@@ -29,7 +29,14 @@ from dbos import DBOS, DBOSConfig
 from dbos._dbos import _get_dbos_instance  # pyright: ignore[reportPrivateUsage]
 from sqlalchemy import event
 
-from benchmarks.measure import make_payload, peak_resident_bytes, percentile, run_in_flight, run_one_at_a_time
+from benchmarks.measure import (
+    freeze_imports,
+    make_payload,
+    peak_resident_bytes,
+    percentile,
+    run_in_flight,
+    run_one_at_a_time,
+)
 
 Payload = dict[str, object]
 
@@ -73,6 +80,7 @@ def main() -> None:
         config["max_executor_threads"] = options.threads
     DBOS(config=config)
     DBOS.launch()
+    freeze_imports()
     try:
         figures = asyncio.run(measure_all(options.scale))
     finally:

@@ -47,7 +47,7 @@ FULL: tuple[ev.AnyEvent, ...] = (
     ev.TimerFired("2"),
     ev.TimerCancelled("2"),
     ev.SignalReceived("approval", Raw(b'{"by":"ada"}')),
-    ev.SideEffectRecorded("3", Raw(b"0.5"), "shop/flow.py:6"),
+    ev.SideEffectRecorded("3", Raw(b"0.5"), "shop/flow.py:6", ev.ErrorInfo("E", "m")),
     ev.PatchMarked("new-tax", "shop/flow.py:7"),
 )
 

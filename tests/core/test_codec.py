@@ -53,7 +53,7 @@ WRITTEN = {
     "TimerFired": b'{"id":"2"}',
     "TimerCancelled": b'{"id":"2"}',
     "SignalReceived": b'{"name":"approval","value":{"by":"ada"}}',
-    "SideEffectRecorded": b'{"id":"3","value":0.5,"at":"shop/flow.py:6"}',
+    "SideEffectRecorded": b'{"id":"3","value":0.5,"at":"shop/flow.py:6","error":{"type":"E","message":"m"}}',
     "PatchMarked": b'{"change":"new-tax","at":"shop/flow.py:7"}',
 }
 

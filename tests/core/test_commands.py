@@ -21,7 +21,10 @@ PAIRS: list[tuple[cmd.AnyCommand, ev.AnyEvent]] = [
     (cmd.CancelActivity("1.2", "shop/flow.py:4"), ev.ActivityCancelled("1.2", "shop/flow.py:4")),
     (cmd.ArmTimer("2", 1_500_000, "shop/flow.py:5"), ev.TimerStarted("2", 1_500_000, "shop/flow.py:5")),
     (cmd.DisarmTimer("2"), ev.TimerCancelled("2")),
-    (cmd.RecordSideEffect("3", Raw(b"0.5"), "shop/flow.py:6"), ev.SideEffectRecorded("3", Raw(b"0.5"), "shop/flow.py:6")),
+    (
+        cmd.RecordSideEffect("3", Raw(b"0.5"), "shop/flow.py:6", ev.ErrorInfo("E", "m")),
+        ev.SideEffectRecorded("3", Raw(b"0.5"), "shop/flow.py:6", ev.ErrorInfo("E", "m")),
+    ),
     (cmd.MarkPatch("new-tax", "shop/flow.py:7"), ev.PatchMarked("new-tax", "shop/flow.py:7")),
 ]
 

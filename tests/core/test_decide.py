@@ -153,7 +153,9 @@ def test_what_is_decided_always_follows_from_the_state(name: str, arrived: str) 
     assert state.seq == before + len(decided)
 
 
-@pytest.mark.parametrize("arrived", [name for name, each in INPUTS.items() if not isinstance(each, inputs.SignalArrived)])
+@pytest.mark.parametrize(
+    "arrived", [name for name, each in INPUTS.items() if not isinstance(each, inputs.SignalArrived)]
+)
 @pytest.mark.parametrize("name", [name for name in STATES if name not in CLOSED])
 def test_no_input_but_a_signal_counts_twice(name: str, arrived: str) -> None:
     """An input that comes again after it was recorded, as happens when a commit's outcome was unknown, means nothing;

@@ -28,8 +28,21 @@ def test_a_new_run_is_nothing_yet() -> None:
     """Before its first event a run is absent, with nothing pending."""
     state = RunState(7, b"digest")
 
-    assert (state.run, state.digest, state.status, state.seq, state.time, state.size) == (7, b"digest", "absent", 0, 0, 0)
-    assert (state.activities, state.timers, state.working, state.cancel_reason, state.closed_by) == ({}, {}, 0, None, None)
+    assert (state.run, state.digest, state.status, state.seq, state.time, state.size) == (
+        7,
+        b"digest",
+        "absent",
+        0,
+        0,
+        0,
+    )
+    assert (state.activities, state.timers, state.working, state.cancel_reason, state.closed_by) == (
+        {},
+        {},
+        0,
+        None,
+        None,
+    )
 
 
 def test_events_without_a_move_are_the_ones_that_only_code_reads() -> None:

@@ -400,50 +400,72 @@ def test_what_a_side_effect_draws_is_not_drawn_from_the_run() -> None:
 
 
 def test_a_side_effect_that_asks_for_something_is_refused() -> None:
-    """It may compute, not act; nothing of it is recorded, and what follows has the id it would have had."""
+    """It may compute, not act; what it asked for is not recorded, that it failed is."""
 
     @aion.workflow
     async def acting() -> str:
         try:
             aion.side_effect(lambda: asyncio.get_running_loop().call_later(5, print))
-        except aion.QueryFailed as error:
+        except aion.ApplicationError as error:
             await asyncio.sleep(1)
-            return str(error)
+            return f"{error.type}: {error.message}"
         return "no"
 
     story = Story(acting())
     story.go()
 
-    assert story.result.startswith("a side_effect function may not record anything")
+    assert story.result.startswith("QueryFailed: a side_effect function may not record anything")
+    assert story.shape()[1:3] == ["SideEffectRecorded:1", "TimerStarted:2"]
+    replay_everywhere(story)
 
 
-@pytest.mark.parametrize("value", [object(), float("nan"), "\ud800", {1, 2, object()}])
+def test_what_a_side_effect_raises_is_recorded_and_raised_again_on_replay() -> None:
+    """The function does not run again, and the code that handled its error handles it again."""
+    calls: list[int] = []
+
+    def refuse() -> None:
+        calls.append(1)
+        raise KeyError("missing")
+
+    @aion.workflow
+    async def refusing() -> list[str]:
+        told: list[str] = []
+        try:
+            aion.side_effect(refuse)
+        except aion.ApplicationError as error:
+            told += [error.type, error.message]
+        await step("after")
+        return told
+
+    story = Story(refusing())
+    story.go()
+    replay_everywhere(story)
+
+    assert (story.result, calls) == (["KeyError", "'missing'"], [1])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [object(), float("nan"), "\ud800", {1, 2, object()}, "x" * 1_000],
+    ids=["object", "nan", "surrogate", "set", "large"],
+)
 def test_a_value_that_cannot_be_recorded_is_refused(value: Any) -> None:
-    """With a typed error that the code may handle."""
+    """By the same kind of error, live as on replay; the code may handle it."""
 
     @aion.workflow
     async def odd() -> str:
         try:
             aion.side_effect(lambda: value)
-        except aion.InvalidInput as error:
-            return type(error).__name__
+        except aion.ApplicationError as error:
+            await step("after")
+            return error.type
         return "no"
 
-    assert Story(odd()).result == "InvalidInput"
+    story = Story(odd(), limits=Limits(payload_bytes_max=100))
+    story.go()
+    replay_everywhere(story)
 
-
-def test_a_value_that_is_too_large_is_refused() -> None:
-    """The limit is that of any payload."""
-
-    @aion.workflow
-    async def large() -> str:
-        try:
-            aion.side_effect(lambda: "x" * 1_000)
-        except aion.PayloadTooLarge as error:
-            return str(error.limit)
-        return "no"
-
-    assert Story(large(), limits=Limits(payload_bytes_max=100)).result == "100"
+    assert story.result == ("PayloadTooLarge" if value == "x" * 1_000 else "InvalidInput")
 
 
 def test_a_side_effect_in_another_place_is_a_difference() -> None:

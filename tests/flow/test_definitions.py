@@ -219,7 +219,10 @@ def test_a_call_is_the_definition_and_its_arguments() -> None:
     assert isinstance(started, WorkflowCall)
     assert (call.definition, call.args, call.kwargs) == (charge, (7,), {"currency": "NOK"})
     assert (inspect.isawaitable(call), asyncio.iscoroutine(call)) == (True, True)
-    assert (call.at, repr(call)) == (f"flow/test_definitions.py:{line}", f"<call of <activity charge> at {__file__}:{line}>")
+    assert (call.at, repr(call)) == (
+        f"flow/test_definitions.py:{line}",
+        f"<call of <activity charge> at {__file__}:{line}>",
+    )
 
 
 def test_an_activity_awaited_outside_a_workflow_just_runs() -> None:
@@ -279,7 +282,9 @@ def test_a_call_can_be_awaited_once() -> None:
 
 def test_a_call_that_is_dropped_unawaited_gives_a_warning() -> None:
     """As a coroutine that was forgotten does, with the place that made it."""
-    with pytest.warns(RuntimeWarning, match=r"<call of <activity charge> at .*test_definitions\.py:\d+> was never awaited"):
+    with pytest.warns(
+        RuntimeWarning, match=r"<call of <activity charge> at .*test_definitions\.py:\d+> was never awaited"
+    ):
         charge(1)
 
 

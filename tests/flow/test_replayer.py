@@ -83,7 +83,9 @@ def change(what: str, recorded: str, attempted: str) -> Any:
     return note
 
 
-@change("another activity", "ActivityScheduled(name=charge, id=1, input=7)", "ScheduleActivity(name=ship, id=1, input=7)")
+@change(
+    "another activity", "ActivityScheduled(name=charge, id=1, input=7)", "ScheduleActivity(name=ship, id=1, input=7)"
+)
 async def _renamed(number: int) -> str:
     paid = await ship(number)
     await asyncio.sleep(60)
@@ -92,7 +94,9 @@ async def _renamed(number: int) -> str:
     return paid
 
 
-@change("another argument", "ActivityScheduled(name=charge, id=1, input=7)", "ScheduleActivity(name=charge, id=1, input=8)")
+@change(
+    "another argument", "ActivityScheduled(name=charge, id=1, input=7)", "ScheduleActivity(name=charge, id=1, input=8)"
+)
 async def _other_argument(number: int) -> str:
     paid = await charge(number + 1)
     await asyncio.sleep(60)
@@ -110,7 +114,9 @@ async def _other_delay(number: int) -> str:
     return paid
 
 
-@change("another order", "ActivityScheduled(name=charge, id=3.1, input=1)", "ScheduleActivity(name=ship, id=3.1, input=2)")
+@change(
+    "another order", "ActivityScheduled(name=charge, id=3.1, input=1)", "ScheduleActivity(name=ship, id=3.1, input=2)"
+)
 async def _other_order(number: int) -> str:
     paid = await charge(number)
     await asyncio.sleep(60)
@@ -127,7 +133,11 @@ async def _without_the_timer(number: int) -> str:
     return paid
 
 
-@change("a command more before", "ActivityScheduled(name=charge, id=1, input=7)", "ScheduleActivity(name=ship, id=1, input=0)")
+@change(
+    "a command more before",
+    "ActivityScheduled(name=charge, id=1, input=7)",
+    "ScheduleActivity(name=ship, id=1, input=0)",
+)
 async def _with_another_first(number: int) -> str:
     await ship(0)
     paid = await charge(number)

@@ -467,11 +467,14 @@ def test_what_a_second_start_does_is_up_to_its_policy(before: str, policy: str, 
         statuses = sorted(entry.status for entry in await first_engine.list())
         await first_engine.close()
 
-        assert statuses == {
-            "refused": [before],
-            "same": ["completed"],
-            "new": ["completed", "terminated" if before == "running" else "completed"],
-        }[expected]
+        assert (
+            statuses
+            == {
+                "refused": [before],
+                "same": ["completed"],
+                "new": ["completed", "terminated" if before == "running" else "completed"],
+            }[expected]
+        )
 
     run(main)
 
@@ -971,12 +974,12 @@ def test_clean_up_of_a_cancelled_run_may_take_time_and_activities() -> None:
             assert caught.value.reason == "first"
             assert shape(await handle.history())[1:] == [
                 "WorkflowCancelRequested reason=first",
-                'ActivityScheduled id=1 name=echo input=cleaning',
+                "ActivityScheduled id=1 name=echo input=cleaning",
                 "ActivityStarted id=1",
                 "ActivityCompleted id=1 result=cleaning",
                 "TimerStarted id=2 delay=60000000",
                 "TimerFired id=2",
-                'ActivityScheduled id=3 name=echo input=cleaned',
+                "ActivityScheduled id=3 name=echo input=cleaned",
                 "ActivityStarted id=3",
                 "ActivityCompleted id=3 result=cleaned",
                 "WorkflowCancelled reason=first",

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Raw, Struct
 
 from aion._core import events
-from aion._core.events import RetryPolicy
+from aion._core.events import ErrorInfo, RetryPolicy
 
 
 class Command(Struct, frozen=True, gc=False):
@@ -49,6 +49,7 @@ class RecordSideEffect(Command, frozen=True):
     id: str
     value: Raw
     at: str
+    error: ErrorInfo | None = None
 
 
 class MarkPatch(Command, frozen=True):
@@ -83,7 +84,9 @@ _EVENT_OF: dict[type, Callable[[Any], events.AnyEvent]] = {
     CancelActivity: lambda command: events.ActivityCancelled(command.id, command.at),
     ArmTimer: lambda command: events.TimerStarted(command.id, command.delay, command.at),
     DisarmTimer: lambda command: events.TimerCancelled(command.id),
-    RecordSideEffect: lambda command: events.SideEffectRecorded(command.id, command.value, command.at),
+    RecordSideEffect: lambda command: events.SideEffectRecorded(
+        command.id, command.value, command.at, command.error
+    ),
     MarkPatch: lambda command: events.PatchMarked(command.change, command.at),
 }
 

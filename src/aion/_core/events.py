@@ -191,11 +191,12 @@ class SignalReceived(Event, frozen=True):
 
 
 class SideEffectRecorded(Event, frozen=True):
-    """The value of a function that ran once."""
+    """The value of a function that ran once, or what it raised."""
 
     id: str
     value: Raw = NO_VALUE
     at: str = ""
+    error: ErrorInfo | None = None
 
 
 class PatchMarked(Event, frozen=True):

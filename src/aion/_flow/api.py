@@ -22,14 +22,16 @@ from aion._core.entropy import uuid4_from
 from aion._core.ids import check_name
 from aion._flow.converter import codec_for
 from aion._flow.current import current_loop
+from aion._flow.failure import info_of
 from aion._flow.location import caller
 from aion._flow.loop import PREDICATE, WorkflowLoop
 from aion._flow.messages import seconds
 from aion._flow.stepper import Stepper
 from aion._flow.timeouts import timeout as workflow_timeout
-from aion.errors import QueryFailed
+from aion.errors import ApplicationError, QueryFailed
 
 T = TypeVar("T")
+_ANYTHING = codec_for(Any)
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -149,25 +151,39 @@ def _note_first(first: asyncio.Future[int], index: int, _: asyncio.Future[Any]) 
 
 
 def side_effect(fn: Callable[[], T]) -> T:
-    """Run a short, non-blocking function once and record its value; replay gives the recorded value."""
+    """Run a short, non-blocking function once and record its value; replay gives the recorded value.
+
+    Raises:
+        ApplicationError: the function raised, or its value cannot be recorded; its `type` says what it was. That
+            is recorded too, so that replay raises the same.
+    """
     loop = current_loop("aion.side_effect()")
     world: Stepper = loop.world
     id = loop.next_id()
-    codec = codec_for(Any)
+    at = caller(2)
     if loop.expected is None:
-        before = loop.read_only
-        loop.read_only = "a side_effect function"
-        try:
-            value = fn()
-        finally:
-            loop.read_only = before
-        data = codec.encode(value, world.limits.payload_bytes_max)
+        value, error = _run_aside(loop, fn, world.limits.payload_bytes_max)
+        loop.issue(cmd.RecordSideEffect(id, value, at, error))
     else:
-        recorded = loop.next_recorded()
-        data = bytes(recorded.value) if isinstance(recorded, ev.SideEffectRecorded) else b"null"
-    loop.issue(cmd.RecordSideEffect(id, Raw(data), caller(2)))
-    result: T = codec.decode(data)
+        recorded = loop.issue(cmd.RecordSideEffect(id, ev.NO_VALUE, at))
+        assert isinstance(recorded, ev.SideEffectRecorded), f"{recorded!r} is no record of a side effect"
+        value, error = recorded.value, recorded.error
+    if error is not None:
+        raise ApplicationError(error.message, error.type)
+    result: T = _ANYTHING.decode(bytes(value))
     return result
+
+
+def _run_aside(loop: WorkflowLoop, fn: Callable[[], Any], limit: int) -> tuple[Raw, ev.ErrorInfo | None]:
+    """The encoded value of a function that may compute but not ask for anything, or what is recorded of its error."""
+    before = loop.read_only
+    loop.read_only = "a side_effect function"
+    try:
+        return Raw(_ANYTHING.encode(fn(), limit)), None
+    except Exception as exc:  # noqa: BLE001 - the function is the user's
+        return ev.NO_VALUE, info_of(exc)
+    finally:
+        loop.read_only = before
 
 
 def patched(change_id: str) -> bool:

@@ -18,12 +18,16 @@ class Clock(Protocol):
         """Seconds that never go back."""
 
     def wait(
-        self, inbox: queue.SimpleQueue[Any], timeout: float, next_due: Callable[[], int | None] | None, awaited: bool
+        self,
+        inbox: queue.SimpleQueue[Any],
+        timeout: float,
+        next_due: Callable[[], int | None] | None,
+        awaited: Callable[[], bool],
     ) -> Any | None:
         """The next request, or None when `timeout` seconds went by.
 
         `next_due` is given when nothing can happen but by a timer or a request; it tells when the next timer
-        is due. `awaited` says that somebody waits for an outcome. A clock that can jump decides by the two.
+        is due. `awaited` tells whether somebody waits for an outcome. A clock that can jump decides by the two.
         """
 
 
@@ -37,7 +41,11 @@ class SystemClock:
         return time.monotonic()
 
     def wait(
-        self, inbox: queue.SimpleQueue[Any], timeout: float, next_due: Callable[[], int | None] | None, awaited: bool
+        self,
+        inbox: queue.SimpleQueue[Any],
+        timeout: float,
+        next_due: Callable[[], int | None] | None,
+        awaited: Callable[[], bool],
     ) -> Any | None:
         try:
             return inbox.get(timeout=timeout) if timeout > 0.0 else inbox.get_nowait()

@@ -10,9 +10,9 @@ import contextlib
 import contextvars
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from msgspec import Raw
 
 from aion._core.events import ErrorInfo
@@ -33,8 +33,7 @@ AttemptKey = tuple[int, int, int]
 """Shard, run, and the seq of the request."""
 
 
-@dataclass(slots=True)
-class ActivityTask:
+class ActivityTask(msgspec.Struct, gc=False):
     """One attempt to run. Made after the commit that recorded its hand-out."""
 
     shard: int
@@ -44,6 +43,7 @@ class ActivityTask:
     attempt: int
     dispatch: int
     definition: Activity[..., Any]
+    executor: str
     input: bytes
     named: bool
     timeout: int | None
@@ -90,7 +90,7 @@ class Dispatcher:
             return
         if self._failpoints is not None:
             self._failpoints.reach("activity.before_start")
-        if task.definition.settings.executor == "thread":
+        if task.executor == "thread":
             self._launch_thread(task)
         elif len(self._tasks) >= self._settings.inline_activities_max:
             self._waiting.append(task)
@@ -222,7 +222,7 @@ class Dispatcher:
     def _finish_from_thread(
         self, task: ActivityTask, info: AttemptInfo, result: Raw | None, exc: BaseException | None
     ) -> None:
-        if not info.cancelled and not self._closing:
+        if not info.cancelled:
             self._finish(task, result, exc, "error")
 
     def _to_loop(self, callback: Callable[..., None], *args: Any) -> None:
@@ -254,7 +254,8 @@ class Dispatcher:
         return info
 
     def _finish(self, task: ActivityTask, result: Raw | None, exc: BaseException | None, kind: str) -> None:
-        if self._forget(task.key) is None:
+        if self._forget(task.key) is None or self._closing:
+            # Nobody waits for it, or it outlived the grace of a closing engine and is handed out again by the next.
             return
         if self._failpoints is not None:
             self._failpoints.reach("activity.before_report")

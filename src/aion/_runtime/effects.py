@@ -75,6 +75,8 @@ class Effects:
             if future is None or not activity.running or pending.get(scheduled.id) is not activity:
                 continue
             self._residency.attempts[run.run, activity.seq] = (activity.attempt, activity.dispatch)
+            called = future.call.definition
+            definition = self._registry.activities.get(scheduled.name) or called
             self._answers.launch(
                 ActivityTask(
                     self._shard,
@@ -83,7 +85,9 @@ class Effects:
                     scheduled.id,
                     activity.attempt,
                     activity.dispatch,
-                    self._registry.activities.get(scheduled.name) or future.call.definition,
+                    definition,
+                    # How the call wants it run, unless the function has become another kind since.
+                    (called if called.is_async == definition.is_async else definition).settings.executor,
                     bytes(scheduled.input),
                     scheduled.named,
                     scheduled.timeout,

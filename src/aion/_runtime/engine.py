@@ -30,6 +30,7 @@ from aion._runtime.runner import Runner
 from aion._runtime.scheduler import Scheduler
 from aion._runtime.settings import Settings
 from aion._runtime.shard import Shard
+from aion._runtime.succession import give_up
 from aion._runtime.views import Page
 from aion._runtime.watch import EventFeed, RunEvent
 from aion.errors import InvalidInput, InvalidState, LimitExceeded, ShuttingDown, StoreError, StoreLocked, Unavailable
@@ -415,6 +416,11 @@ class CoreEngine:
         def finish() -> None:
             if exc is not None:
                 self._stopped = exc
+                error = StoreError(f"the engine has stopped: {exc}")
+                # What was asked after the thread had looked for the last time.
+                give_up(shard.scheduler, error)
+                for feed in self._feeds:
+                    feed.end(error)
             self._ended.add(shard.lease.shard)
             if self._all_ended is not None and len(self._ended) == len(self._shards) and not self._all_ended.done():
                 self._all_ended.set_result(None)

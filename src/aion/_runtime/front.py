@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from aion._core import events as ev
 from aion._core.codec import decode_event
-from aion._core.history import first_digest
+from aion._core.history import first_digest, next_digest
 from aion._core.ids import new_uuid7, run_number
 from aion._core.inputs import TerminateRequested
 from aion._core.state import RunState
@@ -21,7 +21,7 @@ from aion._runtime.residency import Residency
 from aion._runtime.resident import Delivery, Opening, ResidentRun
 from aion._runtime.turn import Turn
 from aion.errors import AionError, AlreadyExists, InvalidState, NonDeterminism, NotFound, StoreCorrupt, StoreError
-from aion.stores.base import Refusal, RequestRow, RunRecord, RunRow
+from aion.stores.base import EventRow, Refusal, RequestRow, RunRecord, RunRow
 
 if TYPE_CHECKING:
     from aion._runtime.scheduler import Scheduler
@@ -53,10 +53,9 @@ class Front:
             rq.Watch: self._watch,
         }
 
-    @property
     def anybody_waits(self) -> bool:
-        """Whether somebody waits for a run to end."""
-        return bool(self._waiters)
+        """Whether somebody waits for a run to end, and has not given up."""
+        return any(_still_waits(waiter) for waiters in self._waiters.values() for waiter in waiters)
 
     def handle(self, request: Any) -> None:
         """Carry out a request; what goes wrong with it is its answer."""
@@ -260,17 +259,14 @@ class Front:
         if record.closed is None:
             self._wait_for_end(record.run, request)
             return
-        rows = self._store.history(record.run, record.seq, 1)
-        if not rows:
-            raise StoreCorrupt(f"workflow {record.workflow_id!r}: its last event, {record.seq}, is missing")
-        event = decode_event(rows[0].type, rows[0].data)
+        event = _last_event(record, self._store.history(record.run, record.seq - 1, 2))
         self._answers.give(request.reply, rq.Outcome(record.workflow_id, record.run_id, record.type, event))
 
     def _wait_for_end(self, run: int, request: rq.AskOutcome) -> None:
         waiters = self._waiters.setdefault(run, [])
         if len(waiters) >= 16:
             # Callers that ask with a timeout, again and again, leave those they gave up behind.
-            waiters[:] = [waiter for waiter in waiters if isinstance(waiter.reply, rq.Start) or not waiter.reply.done()]
+            waiters[:] = filter(_still_waits, waiters)
         waiters.append(request)
 
     def look_again(self, run: int) -> None:
@@ -363,6 +359,24 @@ class Front:
             for waiter in waiting:
                 reply = waiter.reply.reply if isinstance(waiter.reply, rq.Start) else waiter.reply
                 self._answers.fail(reply, error)
+
+
+def _still_waits(waiter: rq.AskOutcome) -> bool:
+    return isinstance(waiter.reply, rq.Start) or not waiter.reply.done()
+
+
+def _last_event(record: RunRecord, rows: list[EventRow]) -> ev.AnyEvent:
+    """The end of a closed run, out of its last two rows, checked against the chain of digests and the head."""
+    who = f"workflow {record.workflow_id!r} (run {record.run_id})"
+    if [row.seq for row in rows] != [record.seq - 1, record.seq]:
+        raise StoreCorrupt(f"{who}: its last events, {record.seq - 1} and {record.seq}, are not there")
+    before, last = rows
+    if not next_digest(before.digest, last.seq, last.type, last.time, last.data) == last.digest == record.digest:
+        raise StoreCorrupt(f"{who}: its last event, {record.seq} ({last.type}), does not fit its checksum")
+    event = decode_event(last.type, last.data)
+    if not isinstance(event, ev.TERMINAL):
+        raise StoreCorrupt(f"{who} is {record.status}, but its last event is {last.type}")
+    return event
 
 
 def _attached(request: rq.Start, type: str, run_id: str) -> rq.Started:

@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from aion._core import events as ev
 from aion._core.inputs import AnyInput
 from aion._flow.definitions import Workflow
@@ -56,8 +58,7 @@ class Send:
     reply: Reply
 
 
-@dataclass(slots=True)
-class Report:
+class Report(msgspec.Struct, gc=False):
     """An attempt of an activity ended."""
 
     shard: int

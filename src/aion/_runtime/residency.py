@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from itertools import islice
 
@@ -10,7 +11,7 @@ import msgspec
 from aion._core import events as ev
 from aion._core.codec import decode_event
 from aion._core.history import first_digest, next_digest
-from aion._core.inputs import AttemptLost, TerminateRequested, decode_input
+from aion._core.inputs import AttemptLost, TerminateRequested, TimerDue, decode_input
 from aion._core.state import RunState
 from aion._core.version import VERSION
 from aion._flow.replayer import Recorded, replay
@@ -21,6 +22,8 @@ from aion._runtime.resident import Delivery, ResidentRun
 from aion._runtime.settings import Settings
 from aion.errors import NonDeterminism, StoreCorrupt
 from aion.stores.base import EventRow, RunRecord, Store
+
+_log = logging.getLogger("aion.engine")
 
 CORRUPT = f"corrupt:{VERSION}"
 MISSING = "missing"
@@ -165,7 +168,7 @@ class Residency:
     def prepare_end(self, run: ResidentRun) -> None:
         """A run that cannot move is to be ended: what was accepted for it enters its history first."""
         if any(type(delivery.input) is TerminateRequested for delivery in run.queue):
-            run.queue = [*self.inbox_of(run), *run.queue]
+            run.queue = [*self.inbox_of(run, ending=True), *run.queue]
 
     def quarantine(self, run: ResidentRun, exc: BaseException) -> None:
         """A run whose turn failed through a fault of ours is blocked, from what the store knows of it."""
@@ -190,14 +193,22 @@ class Residency:
         limits = self._settings.limits
         return f"history:{limits.history_events_max}:{limits.history_bytes_max}"
 
-    def inbox_of(self, run: ResidentRun) -> list[Delivery]:
-        """What was accepted for the run and not consumed, in order."""
+    def inbox_of(self, run: ResidentRun, *, ending: bool = False) -> list[Delivery]:
+        """What was accepted for the run and not consumed, in order.
+
+        Raises:
+            StoreCorrupt: a row cannot be read. If the run is `ending` it stands for an input without meaning instead.
+        """
         waiting: list[Delivery] = []
         for row in self._store.inbox(run.run):
             try:
                 waiting.append(Delivery(decode_input(row.data), inbox=row.id))
             except msgspec.DecodeError as exc:
-                raise StoreCorrupt(f"inbox row {row.id} of run {run.run_id} cannot be decoded: {exc}") from exc
+                message = f"inbox row {row.id} of run {run.run_id} cannot be decoded: {exc}"
+                if not ending:
+                    raise StoreCorrupt(message) from exc
+                _log.error("%s; it goes with its run", message)
+                waiting.append(Delivery(TimerDue(0, 0), inbox=row.id))
         return waiting
 
     def _queue_what_waits(self, run: ResidentRun) -> None:

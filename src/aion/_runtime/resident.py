@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from aion._core import events as ev
 from aion._core.inputs import AnyInput
 from aion._core.state import RunState
@@ -11,28 +13,18 @@ from aion._flow.stepper import Stepper
 from aion.stores.base import RequestRow, RunRow
 
 
-class Delivery:
+class Delivery(msgspec.Struct, gc=False):
     """An input on its way into a run.
 
     `reply` is answered with `answer` once the turn that takes it is durable; `inbox` is the id of its row
     if it was accepted earlier; `request` is kept with the turn so that asking again gives the same answer.
     """
 
-    __slots__ = ("answer", "inbox", "input", "reply", "request")
-
-    def __init__(
-        self,
-        input: AnyInput,
-        reply: Any = None,
-        answer: Any = None,
-        inbox: int | None = None,
-        request: RequestRow | None = None,
-    ) -> None:
-        self.input = input
-        self.reply = reply
-        self.answer = answer
-        self.inbox = inbox
-        self.request = request
+    input: AnyInput
+    reply: Any = None
+    answer: Any = None
+    inbox: int | None = None
+    request: RequestRow | None = None
 
 
 class ResidentRun:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, fields
+from typing import Any
 
+from aion._core.excerpt import excerpt
 from aion._core.limits import Limits
+from aion.errors import InvalidInput
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What may be tuned; the defaults suit a laptop and a small server alike. Spans in seconds."""
+    """What may be tuned; the defaults suit a laptop and a small server alike. Spans in seconds.
+
+    Raises:
+        InvalidInput: a value makes no sense.
+    """
 
     namespace: str = "default"
     # Runs kept in memory. More saves replays, each costs some kilobytes.
@@ -35,3 +43,28 @@ class Settings:
     retry_first: float = 0.1
     retry_last: float = 5.0
     limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            expected = _expected(each.name, type(each.default), value)
+            if expected:
+                raise InvalidInput(f"engine setting {each.name}={excerpt(value)}: expected {expected}")
+
+
+# Batches that are never small enough, runs that may not idle, failures that are tried again at once: all of use in tests.
+_MAY_BE_NOTHING = ("turns_inline_max", "resident_idle", "retry_first", "retry_last")
+
+
+def _expected(name: str, kind: type, value: Any) -> str:
+    """What a setting should be, if it is not."""
+    least = 0 if name in _MAY_BE_NOTHING else 1
+    if kind is int and (type(value) is not int or value < least):
+        return f"a whole number of at least {least}"
+    if kind is float:
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if not number or value < 0 or (value == 0 and least):
+            return "a number of seconds" if not least else "a number of seconds above 0"
+    if name == "limits" and not isinstance(value, Limits):
+        return "an aion.Limits"
+    return ""

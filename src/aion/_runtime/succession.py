@@ -17,6 +17,8 @@ _log = logging.getLogger("aion.engine")
 
 def take_over(new: Scheduler, old: Scheduler) -> None:
     """Let `new` go on where `old` stopped: with its queue, its running attempts, and what only it knew."""
+    # What was durable before it failed is still made known.
+    old.answers.send()
     old.committer.close()
     new.adopt(old)
     error = StoreError("the engine had to restart itself; whether this call took effect is unknown: ask again")
@@ -32,6 +34,8 @@ def take_over(new: Scheduler, old: Scheduler) -> None:
             run.queue.clear()
         for delivery in run.queue:
             new.again.keep_delivery(run.run, delivery, error)
+        for query in run.queries or ():
+            new.submit(query)
         try:
             old.residency.drop(run)
         except BaseException:  # noqa: BLE001 - it may be this very run that brought the old one down
@@ -39,6 +43,8 @@ def take_over(new: Scheduler, old: Scheduler) -> None:
     for number, kept in old.again.take():
         new.again.keep(number, kept)
     new.again.soon()
+    # At once: the successor may fail before its first pass is over.
+    new.answers.send()
 
 
 def give_up(scheduler: Scheduler, error: AionError) -> None:
@@ -48,13 +54,13 @@ def give_up(scheduler: Scheduler, error: AionError) -> None:
     for turn in turns:
         if turn.opening is not None:
             answers.fail(turn.opening.reply, error)
-        for delivery in turn.taken:
+        for delivery in (*turn.taken, *(refused for refused, _ in turn.refused)):
             answers.fail(delivery.reply, error)
     for run in scheduler.residency.runs.values():
         if run.opening is not None:
             answers.fail(run.opening.reply, error)
-        for delivery in run.queue:
-            answers.fail(delivery.reply, error)
+        for waiting in (*run.queue, *(run.queries or ())):
+            answers.fail(waiting.reply, error)
     for _, kept in scheduler.again.take():
         if kept is not None:
             answers.fail(kept.reply, error)

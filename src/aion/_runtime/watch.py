@@ -31,7 +31,7 @@ class EventFeed:
         self._wanted = wanted
         self._workflow_id = workflow_id
         self._run_id = run_id
-        self._queue: asyncio.Queue[RunEvent | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[RunEvent | Exception | None] = asyncio.Queue()
         self._overrun = False
 
     def put(self, committed: list[tuple[tuple[str, str, str, str, str], list[EventRow]]]) -> None:
@@ -41,16 +41,21 @@ class EventFeed:
                 for row in rows:
                     self._put(RunEvent(workflow_id, run_id, type, event_of_row(row)))
 
-    def end(self) -> None:
-        """No more will come."""
-        self._queue.put_nowait(None)
+    def end(self, error: Exception | None = None) -> None:
+        """No more will come; `error` says why, if it is not for a good reason."""
+        self._queue.put_nowait(error)
 
     def _put(self, event: RunEvent) -> None:
         if self._queue.qsize() < _BACKLOG_MAX:
             self._queue.put_nowait(event)
         elif not self._overrun:
             self._overrun = True
-            self._queue.put_nowait(None)
+            self.end(
+                Unavailable(
+                    f"this reader fell {_BACKLOG_MAX:,} events behind and was cut off: read the history from the "
+                    "last event it saw (from_seq=...) and go on"
+                )
+            )
 
     def _matches(self, namespace: str, workflow_id: str, run_id: str, type: str, status: str) -> bool:
         wanted: Any = self._wanted
@@ -66,10 +71,7 @@ class EventFeed:
         while True:
             event = await self._queue.get()
             if event is None:
-                if self._overrun:
-                    raise Unavailable(
-                        f"this reader fell {_BACKLOG_MAX:,} events behind and was cut off: read the history from the "
-                        "last event it saw (from_seq=...) and go on"
-                    )
                 return
+            if isinstance(event, Exception):
+                raise event
             yield event

@@ -44,7 +44,11 @@ class VirtualClock:
         self._now = now
 
     def wait(
-        self, inbox: queue.SimpleQueue[Any], timeout: float, next_due: Callable[[], int | None] | None, awaited: bool
+        self,
+        inbox: queue.SimpleQueue[Any],
+        timeout: float,
+        next_due: Callable[[], int | None] | None,
+        awaited: Callable[[], bool],
     ) -> Any | None:
         try:
             request = inbox.get_nowait()
@@ -54,7 +58,7 @@ class VirtualClock:
             return self._seen(request)
         if timeout <= 0.0:
             return None
-        if next_due is not None and (self._targets or (awaited and not self.frozen)):
+        if next_due is not None and (self._targets or (not self.frozen and awaited())):
             if not self._quiet:
                 self._ask_the_loop(inbox)
             elif self._jump(next_due()):
