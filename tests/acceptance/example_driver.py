@@ -72,7 +72,7 @@ def become(program: str, place: Path, failpoints: KillAt | None) -> None:
         runpy.run_path(program, run_name="__main__")
         sys.stdout.flush()
         code = 0
-    except BaseException:  # noqa: BLE001 - printed, as an interpreter would; a forked process may not return
+    except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
         os._exit(code)

@@ -33,7 +33,7 @@ def test_the_chain_is_plain_sha_256_over_documented_bytes() -> None:
     start = hashlib.sha256(b"aion.history.1\0default\0order-17\0r1").digest()
     first = hashlib.sha256(start + b'1\0WorkflowStarted\x001700000000000000\0{"a":1}').digest()
 
-    assert (START, FIRST) == (start, first)
+    assert (start, first) == (START, FIRST)
 
 
 @given(st.tuples(TEXT, TEXT, TEXT), st.tuples(TEXT, TEXT, TEXT))

@@ -156,7 +156,7 @@ def told(event: ev.AnyEvent) -> str:
 
 def inputs_of(history: list[Recorded]) -> list[int]:
     """The places in a history before which it can be cut: where a turn may have ended."""
-    return [index for index, recorded in enumerate(history) if reacts(recorded.event)][1:] + [len(history)]
+    return [*[index for index, recorded in enumerate(history) if reacts(recorded.event)][1:], len(history)]
 
 
 def replay_everywhere(story: Story) -> int:

@@ -86,7 +86,7 @@ class Trace:
         """Run the program and what it left behind, until nothing moves."""
         try:
             self.note("0", f"gives {await self.run(program, '0')}")
-        except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the trace
+        except BaseException as error:
             self.note("0", told(error))
         await asyncio.sleep(30)
         task = asyncio.current_task()

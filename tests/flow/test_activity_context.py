@@ -14,7 +14,7 @@ from aion.errors import InvalidState
 
 def test_an_attempt_knows_whose_it_is() -> None:
     """Name, place, numbers, ids and deadline are those it was made with."""
-    deadline = datetime.datetime(2030, 1, 1, tzinfo=datetime.timezone.utc)
+    deadline = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
     info = AttemptInfo("charge", "1.2", 3, "shop", "order-17", "r1", deadline, 2)
 
     assert (info.name, info.id, info.attempt, info.dispatch) == ("charge", "1.2", 3, 2)

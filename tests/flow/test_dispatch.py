@@ -1,6 +1,6 @@
 """asyncio's own names: ours where a workflow runs, unchanged everywhere else, whenever they were imported."""
 
-# ruff: noqa: PT012 - a block that raises is what is tested
+
 
 from __future__ import annotations
 

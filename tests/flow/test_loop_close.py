@@ -407,4 +407,4 @@ def test_generators_that_are_left_are_held_until_the_end() -> None:
         del story
 
     assert held < 150
-    assert LOG == ["left", *["generator ends"] * 3]
+    assert ["left", *["generator ends"] * 3] == LOG

@@ -84,7 +84,7 @@ def test_the_real_loop_takes_the_same_order_as_the_small_one() -> None:
         story.close()
 
         assert outcome is not None
-        assert TRACE == structured_program.trace_of(seed)[:-1], f"program {seed}"
+        assert structured_program.trace_of(seed)[:-1] == TRACE, f"program {seed}"
 
 
 def test_random_programs_replay_at_every_cut() -> None:

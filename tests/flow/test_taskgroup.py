@@ -1,6 +1,6 @@
 """Task groups: everything in them has ended when they have, in one order, and no cancellation is lost or made up."""
 
-# ruff: noqa: PT012 - a block that raises is what is tested
+
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Deadlines: who they cancel, what they raise, and that a cancellation of somebody else is never taken for theirs."""
 
-# ruff: noqa: PT012 - a block that raises is what is tested
+
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """`wait` and `as_completed`: what they give, in an order that is the same each time."""
 
-# ruff: noqa: PT012 - a block that raises is what is tested
+
 
 from __future__ import annotations
 

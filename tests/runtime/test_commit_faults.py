@@ -1,4 +1,4 @@
-"""The store fails: whatever call it is, and whether it had done its work or not, the runs end as if nothing had been."""
+"""The store fails: whichever call it is, done or not done, the runs end as if nothing had been."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from aion._runtime.views import Description, History, HistoryEvent, Page, descri
 from aion.errors import InvalidInput, StoreCorrupt
 from aion.stores.base import EventRow, RunRecord
 
-TIME = datetime.datetime(2030, 1, 1, 0, 0, 0, 123456, tzinfo=datetime.timezone.utc)
+TIME = datetime.datetime(2030, 1, 1, 0, 0, 0, 123456, tzinfo=datetime.UTC)
 HISTORY = History(
     [
         HistoryEvent(1, "WorkflowStarted", TIME, {"workflow_type": "w", "input": {"a": 1.0, "ünï": None}}),

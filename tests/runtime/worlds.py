@@ -240,7 +240,7 @@ def types(history: History) -> list[str]:
 
 
 def shape(history: History) -> list[str]:
-    """A history without times, generated ids and second hand-outs of one attempt: what must be the same in every run."""
+    """A history without times, generated ids and second hand-outs of an attempt: the same in every run."""
     return [_told(event) for event in history if event.type != "ActivityStarted" or event.data.get("dispatch", 1) == 1]
 
 

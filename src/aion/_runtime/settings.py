@@ -52,7 +52,7 @@ class Settings:
                 raise InvalidInput(f"engine setting {each.name}={excerpt(value)}: expected {expected}")
 
 
-# Batches that are never small enough, runs that may not idle, failures that are tried again at once: all of use in tests.
+# Batches that are never small enough, runs that may not idle, failures tried again at once: all of use in tests.
 _MAY_BE_NOTHING = ("turns_inline_max", "resident_idle", "retry_first", "retry_last")
 
 

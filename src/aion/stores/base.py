@@ -220,7 +220,10 @@ class Store(ABC):
 
     @abstractmethod
     def post(self, run: int, kind: str, data: bytes, now: int) -> int | None:
-        """Leave an input in the inbox of an open run without owning its shard; its id, or None if it is closed or unknown."""
+        """Leave an input in the inbox of an open run without owning its shard.
+
+        The id of its row, or None if the run is closed or unknown.
+        """
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
 

@@ -34,9 +34,11 @@ class VirtualClock:
         self._loop = loop
 
     def now(self) -> int:
+        """The virtual wall time."""
         return self._now
 
     def monotonic(self) -> float:
+        """The virtual seconds that went by."""
         return self._elapsed
 
     def set(self, now: int) -> None:
@@ -50,6 +52,7 @@ class VirtualClock:
         next_due: Callable[[], int | None] | None,
         awaited: Callable[[], bool],
     ) -> Any | None:
+        """As the port says; jumps when nothing else can happen."""
         try:
             request = inbox.get_nowait()
         except queue.Empty:

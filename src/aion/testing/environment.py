@@ -32,6 +32,7 @@ class TestEngine(Engine):
         super().__init__(store, register=register, clock=self.clock, **settings)
 
     async def start_serving(self) -> None:
+        """Open the engine; its clock watches the event loop."""
         self.clock.attach(asyncio.get_running_loop())
         await super().start_serving()
 
