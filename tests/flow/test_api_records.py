@@ -16,7 +16,6 @@ from aion.errors import NonDeterminism
 from tests.flow.story import Story, replay_everywhere
 
 go = aion.Signal("go")
-number = aion.Signal("number", int)
 
 
 @aion.activity
@@ -242,7 +241,7 @@ def test_code_without_the_patch_no_longer_fits_a_run_that_recorded_it() -> None:
     """Taking the guard out too early is found."""
     story = Story(taxed_new())
     story.go(answer)
-    with pytest.raises(NonDeterminism, match=r"PatchMarked\(change=tax\) at flow/test_api.py"):
+    with pytest.raises(NonDeterminism, match=r"PatchMarked\(change=tax\) at flow/test_api_records.py"):
         story.replayed(definition=taxed_old)
     story.close()
 

@@ -1,7 +1,5 @@
 """asyncio's own names: ours where a workflow runs, unchanged everywhere else, whenever they were imported."""
 
-
-
 from __future__ import annotations
 
 import asyncio

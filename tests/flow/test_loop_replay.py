@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import events as asyncio_events
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
@@ -58,15 +57,6 @@ def running(loop: WorkflowLoop) -> Iterator[WorkflowLoop]:
         yield loop
     finally:
         asyncio_events._set_running_loop(before)
-
-
-def run(main: Callable[[], Coroutine[Any, Any, Any]], loop: WorkflowLoop | None = None) -> WorkflowLoop:
-    """Run a coroutine function as the main task until nothing can move."""
-    loop = loop or make_loop()
-    with running(loop):
-        loop.create_task_at(main(), "")
-        loop.run_ready()
-    return loop
 
 
 # ── live and replay ──────────────────────────────────────────────────────────────────────────────

@@ -317,7 +317,13 @@ def test_a_thread_that_does_nothing_else_sets_its_hooks_once() -> None:
 
 def test_a_closed_run_refers_to_nothing() -> None:
     """Futures, signals, queries and the code itself are let go."""
-    story = Story(answering())
+
+    @aion.workflow
+    async def busy() -> None:
+        state.answer(lambda: "fine")
+        await asyncio.gather(charge(1), go.receive())
+
+    story = Story(busy())
     story.close()
     stepper = story.stepper
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -25,19 +24,6 @@ LOG: list[str] = []
 async def charge(amount: int) -> str:
     """Never runs here."""
     return str(amount)
-
-
-@dataclass
-class Receipt:
-    """A typed result."""
-
-    number: int
-
-
-@aion.activity
-async def receipt(number: int) -> Receipt:
-    """Never runs here."""
-    return Receipt(number)
 
 
 def test_a_result_that_cannot_be_encoded_fails_the_run() -> None:

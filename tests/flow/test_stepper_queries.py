@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
 import pytest
 
@@ -21,19 +20,6 @@ LOG: list[str] = []
 async def charge(amount: int) -> str:
     """Never runs here."""
     return str(amount)
-
-
-@dataclass
-class Receipt:
-    """A typed result."""
-
-    number: int
-
-
-@aion.activity
-async def receipt(number: int) -> Receipt:
-    """Never runs here."""
-    return Receipt(number)
 
 
 @aion.workflow

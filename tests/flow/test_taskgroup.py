@@ -1,7 +1,5 @@
 """Task groups: everything in them has ended when they have, in one order, and no cancellation is lost or made up."""
 
-
-
 from __future__ import annotations
 
 import asyncio

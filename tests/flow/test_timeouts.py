@@ -1,7 +1,5 @@
 """Deadlines: who they cancel, what they raise, and that a cancellation of somebody else is never taken for theirs."""
 
-
-
 from __future__ import annotations
 
 import asyncio

@@ -1,7 +1,5 @@
 """`wait` and `as_completed`: what they give, in an order that is the same each time."""
 
-
-
 from __future__ import annotations
 
 import asyncio

@@ -6,7 +6,6 @@ import asyncio
 import itertools
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,22 +16,6 @@ from aion.errors import ActivityFailed
 from tests.runtime.worlds import eventually, run, scheduler_of, seen, shape, types
 
 go = aion.Signal("go")
-
-
-class CardRefused(ValueError):
-    """An error of users."""
-
-
-def failing(times: int, error: Callable[[], BaseException], **options: Any) -> Any:
-    """An activity that fails so many times, then gives the number of the attempt."""
-
-    @aion.activity(name="flaky", **options)
-    async def flaky() -> int:
-        if aion.activity_info().attempt <= times:
-            raise error()
-        return aion.activity_info().attempt
-
-    return flaky
 
 
 def awaiting(activity: Any) -> aion.Workflow[[], Any]:

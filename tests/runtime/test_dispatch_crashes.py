@@ -17,8 +17,6 @@ from aion.errors import ActivityFailed, WorkflowFailed
 from aion.testing import VirtualClock
 from tests.runtime.worlds import LastingStore, crashing, eventually, run, seen, shape, types
 
-go = aion.Signal("go")
-
 
 class CardRefused(ValueError):
     """An error of users."""
@@ -47,15 +45,6 @@ def awaiting(activity: Any) -> aion.Workflow[[], Any]:
             return [error.type, error.kind, error.attempt, error.message]
 
     return awaiting_
-
-
-async def done_by(activity: Any, **options: Any) -> tuple[Any, list[str]]:
-    """What came of one activity, and the history."""
-    workflow = awaiting(activity)
-    async with testing.engine(register=[workflow, activity], **options) as engine:
-        handle = await engine.start(workflow(), id="w")
-        result = await handle.result()
-        return result, shape(await handle.history())
 
 
 @pytest.mark.parametrize("file", [False, True], ids=["memory", "sqlite"])

@@ -15,8 +15,6 @@ from aion._core.limits import Limits
 from aion.errors import ActivityFailed
 from tests.runtime.worlds import eventually, run, seen, shape, types
 
-go = aion.Signal("go")
-
 
 class CardRefused(ValueError):
     """An error of users."""

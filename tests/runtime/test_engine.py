@@ -21,7 +21,6 @@ from aion.errors import (
 from tests.runtime.worlds import LastingStore, run, types
 
 go = aion.Signal("go")
-number = aion.Signal("number", int)
 
 
 @dataclass

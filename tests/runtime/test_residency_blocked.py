@@ -224,8 +224,8 @@ def test_missing_code_blocks_a_run_when_something_happens_to_it() -> None:
 
 
 def test_signals_to_a_blocked_run_are_accepted_once_and_delivered_in_order() -> None:
-    """Each is durable when its sender is told; repeated ones count once; the code gets them in the order of the acks."""
     """Each is durable when its sender is told; repeated ones count once; the code gets them in order of the acks."""
+
     async def main() -> None:
         store = LastingStore()
         await left_waiting(store)

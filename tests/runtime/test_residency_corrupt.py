@@ -108,11 +108,6 @@ def _foreign(store: LastingStore, number: int) -> None:
     rows(store, number)[3] = rows(store, other)[3]._replace(run=number)
 
 
-def _head_back(store: LastingStore, number: int) -> None:
-    known = store._runs[number]
-    known.head = known.head._replace(seq=known.head.seq - 1)
-
-
 def _head_digest(store: LastingStore, number: int) -> None:
     known = store._runs[number]
     known.head = known.head._replace(digest=bytes(32))

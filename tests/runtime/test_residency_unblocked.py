@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +15,6 @@ from tests.runtime.worlds import LastingStore, crashing, run, seen
 
 go = aion.Signal("go")
 item = aion.Signal("item", int)
-asked = aion.Query("asked", str)
 CALLS: list[str] = []
 """What activities were called with; tests that use it empty it first."""
 
@@ -53,62 +51,14 @@ def changed(body: Any) -> Any:
     return aion.workflow(name="order")(body)
 
 
-async def _other_name(number: int) -> list[int]:
-    return [await ship(number)]
-
-
-async def _other_argument(number: int) -> list[int]:
-    return [await charge(number + 1)]
-
-
 async def _other_delay(number: int) -> list[int]:
     await charge(number)
     await asyncio.sleep(61)
     return []
 
 
-async def _other_order(number: int) -> list[int]:
-    await asyncio.sleep(60)
-    return [await charge(number)]
-
-
-async def _removed(number: int) -> list[int]:
-    await charge(number)
-    await go.receive()
-    return []
-
-
-async def _added(number: int) -> list[int]:
-    await ship(0)
-    await charge(number)
-    await asyncio.sleep(60)
-    return []
-
-
 async def _ended(number: int) -> list[int]:
     return [await charge(number)]
-
-
-async def _failed(number: int) -> list[int]:
-    await charge(number)
-    raise ValueError("a bug")
-
-
-CHANGES: dict[str, tuple[Any, str, str]] = {
-    "another name": (_other_name, "ActivityScheduled(name=charge, id=1, input=7)", "ScheduleActivity(name=ship, id=1"),
-    "another argument": (
-        _other_argument,
-        "ActivityScheduled(name=charge",
-        "ScheduleActivity(name=charge, id=1, input=8)",
-    ),
-    "another delay": (_other_delay, "TimerStarted(id=2, delay=60s)", "ArmTimer(id=2, delay=61s)"),
-    "another order": (_other_order, "ActivityScheduled(name=charge", "ArmTimer(id=1, delay=60s)"),
-    "a command less": (_removed, "TimerStarted(id=2, delay=60s)", "nothing: the code waits for something else"),
-    "a command more": (_added, "ActivityScheduled(name=charge", "ScheduleActivity(name=ship, id=1, input=0)"),
-    "an earlier end": (_ended, "TimerStarted(id=2, delay=60s)", "WorkflowCompleted()"),
-    "a bug": (_failed, "TimerStarted(id=2, delay=60s)", "WorkflowFailed() with ValueError: a bug"),
-}
-PLACE = re.compile(r" at runtime/test_residency_blocked\.py:\d+")
 
 
 async def left_waiting(store: LastingStore, clock: VirtualClock | None = None) -> None:

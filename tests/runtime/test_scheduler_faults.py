@@ -107,13 +107,6 @@ def test_endless_recursion_in_a_run_fails_that_run() -> None:
     run(main)
 
 
-class Odd:
-    """A type whose values cannot be made."""
-
-    def __init__(self, *args: Any, **fields: Any) -> None:
-        raise RuntimeError("cannot be made")
-
-
 def test_a_fault_of_ours_in_one_turn_blocks_that_run_alone(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -174,7 +167,7 @@ def test_the_engine_thread_is_restarted_when_it_fails(caplog: pytest.LogCaptureF
 
 
 def test_code_of_runs_is_ended_when_the_engine_thread_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing of it is left to the collector, which would run its clean-up anywhere; a cleaning activity never starts."""
+    """Nothing of it is left to the collector, which would run its clean-up anywhere; no activity starts from there."""
     caplog.set_level(logging.CRITICAL)
     cleaned: list[str] = []
 

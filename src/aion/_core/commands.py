@@ -84,9 +84,7 @@ _EVENT_OF: dict[type, Callable[[Any], events.AnyEvent]] = {
     CancelActivity: lambda command: events.ActivityCancelled(command.id, command.at),
     ArmTimer: lambda command: events.TimerStarted(command.id, command.delay, command.at),
     DisarmTimer: lambda command: events.TimerCancelled(command.id),
-    RecordSideEffect: lambda command: events.SideEffectRecorded(
-        command.id, command.value, command.at, command.error
-    ),
+    RecordSideEffect: lambda command: events.SideEffectRecorded(command.id, command.value, command.at, command.error),
     MarkPatch: lambda command: events.PatchMarked(command.change, command.at),
 }
 

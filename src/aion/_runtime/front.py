@@ -178,15 +178,16 @@ class Front:
             if answer is not None:
                 self._answers.give(opening.reply, msgspec.json.decode(answer, type=rq.Started))
                 return
-        self._answers.fail(opening.reply, AlreadyExists(run.workflow_id, "running"))
+        self.start_failed(run, opening.reply, AlreadyExists(run.workflow_id, "running"), turn)
 
-    def start_failed(self, run: ResidentRun, reply: Any, error: AionError) -> None:
+    def start_failed(self, run: ResidentRun, reply: Any, error: AionError, turn: Turn | None = None) -> None:
         """A start was not recorded, as far as is known: what else was asked of the run fails with it."""
         self._answers.fail(reply, error)
-        for delivery in run.queue:
-            self._answers.fail(delivery.reply, error)
-        for query in run.queries or ():
-            self._answers.fail(query.reply, error)
+        taken = turn.taken if turn is not None else ()
+        refused = turn.refused if turn is not None else ()
+        for asked in (*taken, *(delivery for delivery, _ in refused), *run.queue, *(run.queries or ())):
+            self._answers.fail(asked.reply, error)
+        run.queue, run.queries = [], None
         for waiter in self._waiters.pop(run.run, ()):
             self._answers.fail(waiter.reply.reply if isinstance(waiter.reply, rq.Start) else waiter.reply, error)
 

@@ -387,7 +387,7 @@ class Scheduler:
             turn.run.flushing = False
             self.residency.drop(turn.run)
             if turn.opening is not None:
-                self.front.start_failed(turn.run, turn.opening.reply, error)
+                self.front.start_failed(turn.run, turn.opening.reply, error, turn)
                 # If it was written all the same, there is work to be handed out.
                 self.again.keep(turn.run.run, None)
             else:

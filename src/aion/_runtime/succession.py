@@ -24,14 +24,12 @@ def take_over(new: Scheduler, old: Scheduler) -> None:
     error = StoreError("the engine had to restart itself; whether this call took effect is unknown: ask again")
     for turn in old.turns_under_way():
         if turn.opening is not None:
-            new.front.start_failed(turn.run, turn.opening.reply, error)
-            turn.run.queue.clear()
+            new.front.start_failed(turn.run, turn.opening.reply, error, turn)
         else:
             new.again.keep_turn(turn, error)
     for run in list(old.residency.runs.values()):
         if run.opening is not None:
             new.front.start_failed(run, run.opening.reply, error)
-            run.queue.clear()
         for delivery in run.queue:
             new.again.keep_delivery(run.run, delivery, error)
         for query in run.queries or ():
