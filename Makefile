@@ -38,7 +38,7 @@ check: $(READY) ## everything but the tests: format, lint, types, layers, house 
 	run $(BIN)/ruff format --check .; \
 	run $(BIN)/ruff check .; \
 	run $(BIN)/mypy; \
-	$(if $(TYPING),run $(BIN)/pyright;) \
+	$(if $(TYPING),run $(BIN)/pyright --project pyproject.toml;) \
 	run $(BIN)/lint-imports --no-logo; \
 	run $(BIN)/python -m pytest -q -p no:cacheprovider tests/test_tidy.py tests/test_ports.py tests/test_mirror.py; \
 	run $(BIN)/python -m tools.check_fragment; \

@@ -436,6 +436,23 @@ def test_a_query_handler_can_be_a_decorated_function() -> None:
     assert (before, after) == (b'"first"', b'"second"')
 
 
+def test_a_query_handler_answers_at_once() -> None:
+    """An `async def` one is refused where it is set, instead of when somebody asks."""
+
+    @aion.workflow
+    async def answering() -> str:
+        async def handler() -> str:
+            return "later"
+
+        try:
+            aion.Query("stage", str).answer(handler)  # type: ignore[arg-type]
+        except aion.InvalidInput as error:
+            return str(error)
+        return "no"
+
+    assert "answered by a plain function" in Story(answering()).result
+
+
 def test_messages_work_inside_workflows_only() -> None:
     """Elsewhere they say what to use, and nothing hangs."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,18 @@ from aion.errors import StoreCorrupt, StoreError
 from aion.stores.base import Store
 from tests.runtime import programs
 from tests.runtime.programs import ALL, EFFECTS, IDS, OUTCOMES, drive, everything, insist
-from tests.runtime.worlds import READS, READS_AT_START, FaultyStore, LastingStore, When, crashing, run, shape
+from tests.runtime.worlds import (
+    READS,
+    READS_AT_START,
+    FaultyStore,
+    LastingStore,
+    When,
+    crashing,
+    eventually,
+    run,
+    seen,
+    shape,
+)
 
 # Nothing waits for real time: what failed is tried again at once.
 AT_ONCE = {"retry_first": 0.0, "retry_last": 0.0}
@@ -108,6 +120,35 @@ def test_many_failures_in_a_row_change_nothing(when: When, caplog: pytest.LogCap
 def test_runs_that_are_evicted_all_the_time_end_the_same() -> None:
     """With room for a single run in memory, and none kept, all is rebuilt for each input."""
     outcomes, shapes = run(lambda: driven(LastingStore(), resident_idle=0.0, resident_runs_max=1))
+
+    assert outcomes == OUTCOMES
+    assert comparable(shapes) == calm()
+
+
+def test_where_runs_live_changes_nothing() -> None:
+    """A store with several shards has an engine thread for each."""
+    outcomes, shapes = run(lambda: driven(LastingStore(5)))
+
+    assert outcomes == OUTCOMES
+    assert comparable(shapes) == calm()
+
+
+def test_a_file_holds_what_memory_holds(tmp_path: Path) -> None:
+    """The same histories, through the other store, with the engine closed and opened again in the middle."""
+
+    async def main() -> tuple[dict[str, Any], dict[str, list[str]]]:
+        url, clock = f"sqlite:///{tmp_path}/store.db", testing.VirtualClock()
+        async with testing.engine(register=ALL, store=url, clock=clock) as engine:
+            driving = asyncio.create_task(drive(engine))
+            await eventually(lambda: engine.list('type = "everything"'))
+            await seen(engine.get("one"), "ActivityCompleted")
+            driving.cancel()
+            await asyncio.gather(driving, return_exceptions=True)
+        async with testing.engine(register=ALL, store=url, clock=clock) as engine:
+            outcomes = await drive(engine)
+            return outcomes, await shapes_of(engine)
+
+    outcomes, shapes = run(main)
 
     assert outcomes == OUTCOMES
     assert comparable(shapes) == calm()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Generic, TypeVar, overload
@@ -13,6 +14,7 @@ from aion._flow.converter import codec_for
 from aion._flow.current import current_loop
 from aion._flow.loop import WorkflowLoop
 from aion._flow.timeouts import timeout as workflow_timeout
+from aion.errors import InvalidInput
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -142,7 +144,13 @@ class Query(Generic[R]):
         self.arg_codec = codec_for(arg) if arg is not None else None
 
     def answer(self, fn: Callable[..., R]) -> Callable[..., R]:
-        """Answer the query with `fn` from now on, whatever the workflow waits for. Usable as a decorator."""
+        """Answer the query with `fn` from now on, whatever the workflow waits for. Usable as a decorator.
+
+        Raises:
+            InvalidInput: it is an `async def` function; an answer is given at once, without waiting for anything.
+        """
+        if inspect.iscoroutinefunction(fn):
+            raise InvalidInput(f"{self!r} is answered by a plain function, not by the async def {fn.__qualname__}")
         current_loop("Query.answer()").world.queries[self.name] = (self, fn)
         return fn
 

@@ -249,13 +249,19 @@ class Dispatcher:
 
     def _forget(self, key: AttemptKey) -> AttemptInfo | None:
         info = self._infos.pop(key, None)
-        if self._drained is not None and not self._infos:
-            self._to_loop(_resolve, self._drained)
+        self._note_drained()
         return info
 
+    def _note_drained(self) -> None:
+        if self._drained is not None and not self._infos:
+            self._to_loop(_resolve, self._drained)
+
     def _finish(self, task: ActivityTask, result: Raw | None, exc: BaseException | None, kind: str) -> None:
-        if self._forget(task.key) is None or self._closing:
-            # Nobody waits for it, or it outlived the grace of a closing engine and is handed out again by the next.
+        if self._closing:
+            # It outlived the grace, and is handed out again by the next engine.
+            self._forget(task.key)
+            return
+        if self._infos.pop(task.key, None) is None:
             return
         if self._failpoints is not None:
             self._failpoints.reach("activity.before_report")
@@ -275,6 +281,8 @@ class Dispatcher:
             non_retryable,
         )
         self._report(Report(task.shard, task.run, task.seq, report))
+        # Only now: an engine that closes waits for reports, not for the end of functions.
+        self._note_drained()
 
 
 def _resolve(future: asyncio.Future[None]) -> None:
