@@ -29,10 +29,11 @@ def test_the_state_moves_as_events_are_recorded() -> None:
     state = RunState(7, b"")
     draft = Draft(state)
     draft.record(STARTED, 100)
+    draft.record(ev.SignalReceived("s"), 100)
     draft.record(ev.WorkflowCompleted())
     draft.close()
 
-    assert (state.seq, state.status) == (2, "completed")
+    assert (state.seq, state.status) == (3, "completed")
     assert state.size == sum(len(data) for _, data, _ in draft.events)
 
 

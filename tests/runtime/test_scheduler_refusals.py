@@ -296,7 +296,7 @@ def test_requests_that_wait_while_the_engine_thread_is_replaced_are_carried_out(
 
             assert answers[0] is None
             assert all(not isinstance(answer, Exception) or isinstance(answer, StoreError) for answer in answers)
-            assert aion_engine._shards[0].restarts == 1
+            await eventually(lambda: aion_engine._shards[0].restarts == 1)
             for handle in (one, two):
                 await handle.signal(item, 0)
                 result = await handle.result()

@@ -112,13 +112,13 @@ class Played:
         """One turn with these inputs."""
         self.run.queue.extend(Delivery(each) for each in arrived)
         turn = take_turn(self.run, self.definition, self.now, self.ports)
-        self.events += [(type, data) for type, data, _ in turn.draft.events]
+        self.events += [(kind, data) for kind, data, _ in turn.draft.events]
         return turn
 
     @property
     def types(self) -> list[str]:
         """The types of all events."""
-        return [type for type, _ in self.events]
+        return [kind for kind, _ in self.events]
 
 
 def reported(id: str, value: bytes = b"1") -> inputs.ActivityReported:
@@ -167,7 +167,7 @@ def history_of(turns: list[list[inputs.AnyInput]]) -> list[tuple[str, bytes]]:
 
 def test_the_program_under_test_does_something() -> None:
     """One by one: activities, timers, a condition and a cancellation all take place."""
-    types = [type for type, _ in history_of([[each] for each in ARRIVALS])]
+    types = [kind for kind, _ in history_of([[each] for each in ARRIVALS])]
 
     for expected in ("ActivityScheduled", "TimerFired", "ActivityCompleted", "SignalReceived", "WorkflowCompleted"):
         assert expected in types
@@ -219,7 +219,7 @@ def test_while_the_engine_drains_activities_are_recorded_and_not_handed_out() ->
     played.ports.hand_out = False
     turn = played.turn(ARRIVALS[0])
 
-    assert [type for type, _, _ in turn.draft.events] == ["SignalReceived", "ActivityScheduled"]
+    assert [kind for kind, _, _ in turn.draft.events] == ["SignalReceived", "ActivityScheduled"]
     assert turn.draft.handed_out == []
 
 
@@ -261,7 +261,7 @@ def test_a_run_that_cannot_move_puts_its_inputs_aside() -> None:
     played.run.queue.append(Delivery(inputs.SignalArrived("old"), inbox=77))
     turn = played.turn(ARRIVALS[0], inputs.TimerDue(4, NOW + 10), reported("1.1"))
 
-    assert [type for type, _, _ in turn.draft.events] == ["WorkflowBlocked"]
+    assert [kind for kind, _, _ in turn.draft.events] == ["WorkflowBlocked"]
     assert [row.id for row in turn.inbox] == [1, 2, 3]
     assert [type(inputs.decode_input(row.data)).__name__ for row in turn.inbox] == [
         "SignalArrived",
@@ -280,7 +280,7 @@ def test_ending_a_run_that_cannot_move_records_what_waits_first() -> None:
     played.run.stepper = None
     turn = played.turn(ARRIVALS[0], inputs.CancelRequested("c"), inputs.TerminateRequested("end"))
 
-    assert [type for type, _, _ in turn.draft.events] == [
+    assert [kind for kind, _, _ in turn.draft.events] == [
         "SignalReceived",
         "WorkflowCancelRequested",
         "WorkflowTerminated",

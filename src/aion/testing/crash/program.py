@@ -35,6 +35,9 @@ Expected = dict[str, list[Outcome | OneOf]]
 """Workflow id → the outcomes of its runs, in order of the chain."""
 
 
+THREADS_END_WITHIN_SECONDS = 5.0
+
+
 @dataclass(frozen=True)
 class Program:
     """What to run, how to drive it, and what comes out. `settings` are those of the engine."""
@@ -49,7 +52,11 @@ def main(program: Program) -> None:
     """Run a program to its end in this process, on the store of its folder, with the failpoints of the environment."""
     failpoints = ArmedFailpoints.from_environment()
     asyncio.run(_run(program, failpoints))
-    left = [thread.name for thread in threading.enumerate() if thread.name.startswith("aion-")]
+    ours = [thread for thread in threading.enumerate() if thread.name.startswith("aion-")]
+    for thread in ours:
+        # They have been told to end; on a busy machine they may not have had their turn yet.
+        thread.join(timeout=THREADS_END_WITHIN_SECONDS)
+    left = [thread.name for thread in ours if thread.is_alive()]
     if left:
         sys.stderr.write(f"threads outlived their engine: {left}\n")
     (here() / REACHED).write_text(json.dumps(failpoints.reached), "utf-8")
