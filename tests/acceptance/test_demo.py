@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from aion._compose import open_store
+from aion._runtime.reader import RunReader
+
 FILES = 24
 
 
@@ -77,6 +80,27 @@ def test_the_demo_keeps_the_store_that_it_is_given(tmp_path: Path, library: Path
     assert [command[1] for command in commands] == ["list", "history"]
     assert [look.returncode for look in looks] == [0, 0]
     assert ("index_library" in looks[0].stdout, "WorkflowCompleted" in looks[1].stdout) == (True, True)
+
+
+def test_a_demo_that_was_killed_itself_goes_on_when_it_is_started_again(tmp_path: Path, library: Path) -> None:
+    """Started again on the same store it finishes the run it began: nothing recorded is done twice, all claims hold."""
+    file = tmp_path / "kept.db"
+    command = [sys.executable, "-m", "aion", "demo", "--folder", str(library), "--store", f"sqlite:///{file}"]
+    environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    ) as first:
+        assert first.stdout is not None
+        for line in first.stdout:
+            if "recovered" in line:
+                first.kill()
+    second = demo(tmp_path, "--folder", str(library), "--store", f"sqlite:///{file}", "--json")
+    outcome = json.loads(second.stdout)
+
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert [claim for claim in outcome["proof"] if not claim["holds"]] == []
+    with RunReader(open_store(f"sqlite:///{file}", read_only=True)) as reader:
+        assert [(run.id, run.status) for run in reader.list()] == [(outcome["id"], "completed")]
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs a file that reads differently in each process")

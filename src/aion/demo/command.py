@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from aion._compose import open_store
 from aion._core.duration import to_micros
@@ -22,12 +23,14 @@ from aion.demo.driver import DemoFailed, Driver, Story, plan_kills
 from aion.demo.indexing import list_python_files
 from aion.demo.proof import Check, compute_directly, prove
 from aion.demo.show import make_show, outcome_data, print_outcome, timeline
-from aion.demo.workflow import Job
-from aion.errors import InvalidInput, NotFound
+from aion.demo.workflow import Job, index_library
+from aion.errors import InvalidInput, NotFound, StoreError, StoreLocked
 
 WIDTH = 32
 FILES_MAX = 5_000
 """More would not fit into one run's history and one value; the demo is about kills, not about size."""
+
+FORMER_ENGINE_SECONDS = 15.0
 
 FEW_FILES = 200
 SECONDS_MIN = 1.5
@@ -44,6 +47,7 @@ class Scene:
     job: Job
     files: int
     seed: int
+    resumed: bool
 
 
 @click.command()
@@ -100,7 +104,26 @@ def set_scene(store: str | None, folder: str | None, pause: str, seed: int | Non
     url = store or f"sqlite:///{os.path.join(scratch, 'demo.db')}"
     if url == "memory:":
         raise InvalidInput("store 'memory:' does not survive a kill, which is what the demo is about: name a file")
-    return Scene(url, store is not None, f"index-{seed}-{os.getpid()}", job, files, seed)
+    interrupted = _interrupted(url, place) if store else None
+    if interrupted is not None:
+        id, job = interrupted
+        return Scene(url, True, id, job, files, seed, resumed=True)
+    return Scene(url, store is not None, f"index-{seed}-{os.getpid()}", job, files, seed, resumed=False)
+
+
+def _interrupted(url: str, place: str) -> tuple[str, Job] | None:
+    """A demo of this folder that was interrupted in this store, and its job: it goes on instead of a new one."""
+    try:
+        reader = open_reader(url, "default")
+    except StoreError:
+        # It is not there yet, or cannot be used; whoever opens it for writing says which.
+        return None
+    with reader:
+        for run in reader.list(f'status = "running" and type = "{index_library.name}"'):
+            job = msgspec.convert(reader.history(run.id)[0].data["input"], Job)
+            if job.folder == place:
+                return run.id, job
+    return None
 
 
 def play(scene: Scene, scratch: Path, as_json: bool) -> Story:
@@ -109,13 +132,14 @@ def play(scene: Scene, scratch: Path, as_json: bool) -> Story:
     Raises:
         DemoFailed: it did not come to its end, or the run has no result.
     """
-    # Made before anybody reads it; an error about it is told here, not by a child.
-    open_store(scene.store).close()
+    _make_store(scene.store)
     if not as_json:
         click.echo(
             f"Indexing {scene.files:,} Python files of {escape(scene.job.folder)}\n"
             f"{scene.job.width} at a time, through two kills at random moments (--seed {scene.seed})"
         )
+        if scene.resumed:
+            click.echo(f"(going on with {escape(scene.id)}, which was interrupted in this store)")
         if scene.job.pace:
             click.echo(f"(these are few: each step takes {scene.job.pace:g} s longer, so that there is work to kill)")
     with open_reader(scene.store, "default") as reader, make_show(scene.files, as_json) as show:
@@ -127,6 +151,23 @@ def play(scene: Scene, scratch: Path, as_json: bool) -> Story:
         error = ended.data.get("error", {})
         raise DemoFailed(f"the run ended as {ended.type}: {error.get('type')}: {error.get('message')}")
     return story
+
+
+def _make_store(url: str) -> None:
+    """Make the file before anybody reads it; an error about it is told here, not by a child.
+
+    The engine of a demo that was just interrupted may still be finishing its steps; it is waited for.
+    """
+    give_up_at = time.monotonic() + FORMER_ENGINE_SECONDS
+    while True:
+        try:
+            open_store(url).close()
+        except StoreLocked:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 def _print_last_words(scene: Scene, checks: list[Check], story: Story, seconds: float) -> None:

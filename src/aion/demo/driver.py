@@ -62,6 +62,9 @@ class Story:
     record: Record = field(default_factory=Record)
     kills: list[Kill] = field(default_factory=list)
     pids: list[int] = field(default_factory=list)
+    cut_off_before: int = 0
+    """Attempts that were cut off before this driver began, when it goes on with an interrupted demo."""
+    resumed: bool = False
     started: datetime.datetime | None = None
     approved: datetime.datetime | None = None
 
@@ -95,6 +98,8 @@ class Driver:
         story = self.story
         pending = list(kills)
         story.started = now()
+        story.resumed = self._read() > 0
+        story.cut_off_before = story.record.handed_out_again + len(story.record.running)
         try:
             self._start(listen)
             stalled_at = time.monotonic() + STALL_SECONDS

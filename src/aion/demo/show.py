@@ -218,7 +218,7 @@ def outcome_data(story: Story, moments: Sequence[Moment], checks: Sequence[Check
         "files": record.files_done,
         "events": record.last_seq,
         "attempts": record.hand_outs,
-        "attempts_lost": sum(kill.in_flight for kill in story.kills),
+        "attempts_lost": story.cut_off_before + sum(kill.in_flight for kill in story.kills),
         "attempts_handed_out_again": record.handed_out_again,
         "recovery_seconds": [kill.recovery(record) for kill in story.kills],
         "timeline": [{"at": round(at, 3), "what": what, "detail": detail} for at, what, detail in moments],
