@@ -6,13 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.flow.run_loop import MADE
 from tests.flow.story import OPEN
 
 
 @pytest.fixture(autouse=True)
-def _closing_stories() -> Iterator[None]:
-    """Close every story that a test left open, so that the collector finds nothing to complain of."""
+def _closing_runs() -> Iterator[None]:
+    """Close every story and loop that a test left open, so that the collector finds nothing to complain of."""
     yield
     for story in list(OPEN):
         story.close()
     OPEN.clear()
+    for loop in MADE:
+        loop.close()
+    MADE.clear()

@@ -15,17 +15,8 @@ import pytest
 import aion
 from aion._core import events as ev
 from aion.errors import InvalidInput, InvalidState
+from tests.flow.signals_and_steps import go, step
 from tests.flow.story import START, Story, replay_everywhere
-
-go = aion.Signal("go")
-number = aion.Signal("number", int)
-
-
-@aion.activity
-async def step(what: Any) -> Any:
-    """Never runs here."""
-    return what
-
 
 # ── time and randomness ──────────────────────────────────────────────────────────────────────────
 

@@ -13,16 +13,8 @@ import aion
 from aion._core import events as ev
 from aion._core.limits import Limits
 from aion.errors import NonDeterminism
+from tests.flow.signals_and_steps import go, step
 from tests.flow.story import Story, replay_everywhere
-
-go = aion.Signal("go")
-
-
-@aion.activity
-async def step(what: Any) -> Any:
-    """Never runs here."""
-    return what
-
 
 # ── records ──────────────────────────────────────────────────────────────────────────────────────
 

@@ -10,17 +10,8 @@ import pytest
 
 import aion
 from aion._core import events as ev
+from tests.flow.signals_and_steps import go, number, step
 from tests.flow.story import Story, replay_everywhere
-
-go = aion.Signal("go")
-number = aion.Signal("number", int)
-
-
-@aion.activity
-async def step(what: Any) -> Any:
-    """Never runs here."""
-    return what
-
 
 # ── waiting ──────────────────────────────────────────────────────────────────────────────────────
 

@@ -30,21 +30,12 @@ import pytest
 
 from aion._flow import audit, guards
 from aion.errors import ForbiddenInWorkflow
-from tests.flow.toy_loop import ToyLoop
+from tests.flow.toy_loop import ToyLoop, inside
 
 guards.install()
 
 FILE = __file__
 FOLDER = os.path.dirname(FILE)
-
-
-def inside(function: Callable[[], Any], *, guarded: bool = True) -> Any:
-    """What a function gives in a workflow."""
-
-    async def main() -> Any:
-        return function()
-
-    return ToyLoop(guarded=guarded).run(main())
 
 
 REFUSED: dict[str, Callable[[], Any]] = {

@@ -7,14 +7,7 @@ import asyncio
 import pytest
 
 from aion._flow.cancellation import cancel_again, take_back
-from tests.flow.toy_loop import ToyLoop, run
-
-
-def me() -> asyncio.Task[object]:
-    """The running task."""
-    task = asyncio.current_task()
-    assert task is not None
-    return task
+from tests.flow.toy_loop import ToyLoop, me, run
 
 
 def test_an_unfelt_request_that_is_taken_back_never_strikes() -> None:

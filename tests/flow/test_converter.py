@@ -9,8 +9,8 @@ import sys
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from enum import Enum, IntEnum, StrEnum
-from typing import Annotated, Any, Generic, LiteralString, NamedTuple, NoReturn, NotRequired, TypedDict, TypeVar
+from enum import IntEnum, StrEnum
+from typing import Annotated, Any, LiteralString, NoReturn, NotRequired, TypedDict
 from uuid import UUID
 
 import msgspec
@@ -19,15 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aion._flow.converter import codec_for, encode
-
-T = TypeVar("T")
-
-
-class Colour(Enum):
-    """An enum of texts."""
-
-    RED = "red"
-    BLUE = "blue"
+from tests.flow.converter_values import Box, Colour, Item, Point
 
 
 class Size(IntEnum):
@@ -41,13 +33,6 @@ class Stage(StrEnum):
     """An enum whose members are texts."""
 
     OPEN = "open"
-
-
-class Point(NamedTuple):
-    """A named tuple with a default."""
-
-    x: int
-    y: float = 0.0
 
 
 class Address(TypedDict):
@@ -67,14 +52,6 @@ class Cash(msgspec.Struct, tag=True, frozen=True):
     """The other member."""
 
     coins: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A part of an order."""
-
-    price: float
-    tags: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -106,13 +83,6 @@ class Everything:
     by_number: dict[int, str] = field(default_factory=dict)
     by_date: dict[date, Colour] = field(default_factory=dict)
     free: Any = None
-
-
-@dataclass
-class Box(Generic[T]):
-    """A generic class."""
-
-    content: T
 
 
 @dataclass

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,37 +17,7 @@ from hypothesis import strategies as st
 
 from aion._flow.converter import ValueCodec, codec_for, encode
 from aion.errors import InvalidInput, PayloadTooLarge
-
-T = TypeVar("T")
-
-
-class Colour(Enum):
-    """An enum of texts."""
-
-    RED = "red"
-
-
-class Point(NamedTuple):
-    """A named tuple with a default."""
-
-    x: int
-    y: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A class with a set."""
-
-    price: float
-    tags: frozenset[str] = frozenset()
-
-
-@dataclass
-class Box(Generic[T]):
-    """A class that holds anything."""
-
-    content: T
-
+from tests.flow.converter_values import Box, Colour, Item, Point
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text("ab", max_size=3),

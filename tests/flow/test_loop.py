@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import math
-from asyncio import events as asyncio_events
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -15,49 +13,8 @@ import pytest
 from aion._core import commands as cmd
 from aion._flow.loop import TimerHandle, WorkflowLoop
 from aion.errors import InvalidInput
-
-START = 1_700_000_000_000_000
-
-
-class NoWorld:
-    """A world that compares no inputs."""
-
-    history_length = 9
-
-    def same_input(self, recorded: object, attempted: object) -> bool:
-        """No two are alike."""
-        return False
-
-
-MADE: list[WorkflowLoop] = []
-"""The loops that a test made; they are closed when it is over."""
-
-
-@pytest.fixture(autouse=True)
-def _closing_loops() -> Iterator[None]:
-    yield
-    for loop in MADE:
-        loop.close()
-    MADE.clear()
-
-
-def make_loop() -> WorkflowLoop:
-    """A loop at the start of a run."""
-    loop = WorkflowLoop(START)
-    loop.world = NoWorld()
-    MADE.append(loop)
-    return loop
-
-
-@contextmanager
-def running(loop: WorkflowLoop) -> Iterator[WorkflowLoop]:
-    """Make it the running loop of this thread."""
-    before = asyncio_events._get_running_loop()
-    asyncio_events._set_running_loop(loop)
-    try:
-        yield loop
-    finally:
-        asyncio_events._set_running_loop(before)
+from tests.flow.run_loop import make_loop, running
+from tests.flow.story import START
 
 
 def run(main: Callable[[], Coroutine[Any, Any, Any]], loop: WorkflowLoop | None = None) -> WorkflowLoop:

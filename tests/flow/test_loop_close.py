@@ -9,11 +9,13 @@ import weakref
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import anyio
 import pytest
 
 import aion
+from aion._flow.definitions import WorkflowCall
 from aion._flow.loop import keep_generators
 from tests.flow.story import Story
 
@@ -44,6 +46,17 @@ def closed(story: Story) -> int:
     story.close()
     assert story.stepper.loop.commands == []
     return len(story.history) - before
+
+
+def reports_of_closing(call: WorkflowCall[Any], stop: list[bool], caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What is reported when a run is closed whose code goes on until there is something in `stop`."""
+    with silence():
+        story = Story(call)
+        with caplog.at_level(logging.ERROR, "aion.workflow"):
+            story.close()
+        stop.append(True)
+        del story
+    return [record.getMessage() for record in caplog.records]
 
 
 async def wait_and_clean(what: str) -> None:
@@ -247,17 +260,10 @@ def test_code_that_never_ends_is_given_up_and_reported(caplog: pytest.LogCapture
             except BaseException:
                 LOG.append("again")
 
-    with silence():
-        story = Story(endless())
-        with caplog.at_level(logging.ERROR, "aion.workflow"):
-            story.close()
-        stop.append(True)
-        del story
+    reported = reports_of_closing(endless(), stop, caplog)
 
     assert LOG.count("again") == 100 + 1
-    assert [record.getMessage() for record in caplog.records] == [
-        "main does not end when it is closed: it was given up after 100 tries"
-    ]
+    assert reported == ["main does not end when it is closed: it was given up after 100 tries"]
 
 
 def test_a_generator_that_never_ends_is_given_up_and_reported(caplog: pytest.LogCaptureFixture) -> None:
@@ -290,14 +296,9 @@ def test_a_generator_that_never_ends_is_given_up_and_reported(caplog: pytest.Log
                 break
         await never.receive()
 
-    with silence():
-        story = Story(endless())
-        with caplog.at_level(logging.ERROR, "aion.workflow"):
-            story.close()
-        stop.append(True)
-        del story
+    reported = reports_of_closing(endless(), stop, caplog)
 
-    assert [record.getMessage().partition(" at ")[0] for record in caplog.records] == [
+    assert [report.partition(" at ")[0] for report in reported] == [
         "<async_generator object test_a_generator_that_never_ends_is_given_up_and_reported.<locals>.yielding",
     ]
 

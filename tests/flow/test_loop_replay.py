@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from asyncio import events as asyncio_events
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -14,50 +11,7 @@ from aion._core import events as ev
 from aion._core.commands import event_of
 from aion._flow.loop import Diverged, WorkflowLoop
 from aion.errors import QueryFailed
-
-START = 1_700_000_000_000_000
-
-
-class NoWorld:
-    """A world that compares no inputs."""
-
-    history_length = 9
-
-    def same_input(self, recorded: object, attempted: object) -> bool:
-        """No two are alike."""
-        return False
-
-
-MADE: list[WorkflowLoop] = []
-"""The loops that a test made; they are closed when it is over."""
-
-
-@pytest.fixture(autouse=True)
-def _closing_loops() -> Iterator[None]:
-    yield
-    for loop in MADE:
-        loop.close()
-    MADE.clear()
-
-
-def make_loop() -> WorkflowLoop:
-    """A loop at the start of a run."""
-    loop = WorkflowLoop(START)
-    loop.world = NoWorld()
-    MADE.append(loop)
-    return loop
-
-
-@contextmanager
-def running(loop: WorkflowLoop) -> Iterator[WorkflowLoop]:
-    """Make it the running loop of this thread."""
-    before = asyncio_events._get_running_loop()
-    asyncio_events._set_running_loop(loop)
-    try:
-        yield loop
-    finally:
-        asyncio_events._set_running_loop(before)
-
+from tests.flow.run_loop import make_loop, running
 
 # ── live and replay ──────────────────────────────────────────────────────────────────────────────
 

@@ -8,24 +8,14 @@ import multiprocessing
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
 from aion._flow import guards, refusals
 from aion.errors import ForbiddenInWorkflow
-from tests.flow.toy_loop import ToyLoop
+from tests.flow.toy_loop import inside
 
 guards.install()
-
-
-def inside(function: Callable[[], Any], *, guarded: bool = True) -> Any:
-    """What a function gives in a workflow."""
-
-    async def main() -> Any:
-        return function()
-
-    return ToyLoop(guarded=guarded).run(main())
 
 
 def start_thread() -> bool:

@@ -13,15 +13,8 @@ from aion._core import events as ev
 from aion._flow.definitions import Workflow
 from aion._flow.replayer import Recorded
 from aion.errors import NonDeterminism
+from tests.flow.signals_and_steps import charge, go
 from tests.flow.story import Story, inputs_of, replay_everywhere
-
-go = aion.Signal("go")
-
-
-@aion.activity
-async def charge(amount: int) -> str:
-    """Never runs here."""
-    return str(amount)
 
 
 @aion.activity

@@ -14,18 +14,11 @@ from aion._core import events as ev
 from aion._core.limits import Limits
 from aion._flow.loop import keep_generators
 from aion._flow.stepper import REACTED, reacts
+from tests.flow.signals_and_steps import charge, go, state
 from tests.flow.story import SECOND, START, Story, replay_everywhere, told
 
-go = aion.Signal("go")
-state = aion.Query("state", str)
 LOG: list[str] = []
 """What workflows noted; tests that use it empty it first."""
-
-
-@aion.activity
-async def charge(amount: int) -> str:
-    """Never runs here."""
-    return str(amount)
 
 
 @dataclass

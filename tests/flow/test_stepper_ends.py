@@ -12,18 +12,11 @@ import aion
 from aion._core import events as ev
 from aion._core.limits import Limits
 from aion._flow.stepper import Stepper
+from tests.flow.signals_and_steps import charge, go
 from tests.flow.story import START, Story, replay_everywhere
 
-go = aion.Signal("go")
-state = aion.Query("state", str)
 LOG: list[str] = []
 """What workflows noted; tests that use it empty it first."""
-
-
-@aion.activity
-async def charge(amount: int) -> str:
-    """Never runs here."""
-    return str(amount)
 
 
 def test_a_result_that_cannot_be_encoded_fails_the_run() -> None:

@@ -8,18 +8,11 @@ import pytest
 
 import aion
 from aion.errors import QueryFailed, UnknownQuery
+from tests.flow.signals_and_steps import charge, go, state
 from tests.flow.story import Story, replay_everywhere
 
-go = aion.Signal("go")
-state = aion.Query("state", str)
 LOG: list[str] = []
 """What workflows noted; tests that use it empty it first."""
-
-
-@aion.activity
-async def charge(amount: int) -> str:
-    """Never runs here."""
-    return str(amount)
 
 
 @aion.workflow

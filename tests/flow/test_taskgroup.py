@@ -8,18 +8,11 @@ from typing import NoReturn
 import pytest
 
 from aion._flow.taskgroup import TaskGroup
-from tests.flow.toy_loop import ToyLoop, in_callback, run
+from tests.flow.toy_loop import ToyLoop, in_callback, me, run
 
 
 class Oops(Exception):
     """What a task raises."""
-
-
-def me() -> asyncio.Task[object]:
-    """The running task."""
-    task = asyncio.current_task()
-    assert task is not None
-    return task
 
 
 async def fail(after: float, what: str) -> NoReturn:

@@ -7,19 +7,7 @@ import asyncio
 import pytest
 
 from aion._flow import timeouts
-from tests.flow.toy_loop import ToyLoop, in_callback, run
-
-
-def me() -> asyncio.Task[object]:
-    """The running task."""
-    task = asyncio.current_task()
-    assert task is not None
-    return task
-
-
-def now() -> float:
-    """The time of the loop."""
-    return asyncio.get_running_loop().time()
+from tests.flow.toy_loop import ToyLoop, in_callback, me, now, run
 
 
 def test_a_block_that_takes_too_long_raises_at_its_deadline() -> None:

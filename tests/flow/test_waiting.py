@@ -9,7 +9,7 @@ import pytest
 
 from aion._flow.waiting import OrderedSet, as_completed, wait
 from aion.errors import ForbiddenInWorkflow
-from tests.flow.toy_loop import run
+from tests.flow.toy_loop import now, run
 
 
 def tasks_that_take(*delays: float) -> list[asyncio.Task[float]]:
@@ -21,11 +21,6 @@ async def fail(after: float) -> NoReturn:
     """Raise later."""
     await asyncio.sleep(after)
     raise KeyError(after)
-
-
-def now() -> float:
-    """The time of the loop."""
-    return asyncio.get_running_loop().time()
 
 
 # ── the sets ─────────────────────────────────────────────────────────────────────────────────────

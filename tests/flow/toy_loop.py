@@ -151,3 +151,24 @@ def in_callback(function: Callable[[], object]) -> BaseException | None:
     loop = ToyLoop(guarded=False)
     loop.run(main())
     return loop.errors[0]["exception"] if loop.errors else None
+
+
+def inside(function: Callable[[], Any], *, guarded: bool = True) -> Any:
+    """What a function gives in a workflow."""
+
+    async def main() -> Any:
+        return function()
+
+    return ToyLoop(guarded=guarded).run(main())
+
+
+def me() -> asyncio.Task[object]:
+    """The running task."""
+    task = asyncio.current_task()
+    assert task is not None
+    return task
+
+
+def now() -> float:
+    """The time of the loop."""
+    return asyncio.get_running_loop().time()

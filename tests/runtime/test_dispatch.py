@@ -12,32 +12,10 @@ import pytest
 
 import aion
 from aion import testing
-from aion.errors import ActivityFailed
-from tests.runtime.worlds import eventually, run, scheduler_of, shape, types
+from tests.runtime.activity_programs import awaiting, done_by
+from tests.runtime.worlds import eventually, run, scheduler_of, types
 
 go = aion.Signal("go")
-
-
-def awaiting(activity: Any) -> aion.Workflow[[], Any]:
-    """A workflow that awaits an activity and tells what came of it."""
-
-    @aion.workflow(name="awaiting")
-    async def awaiting_() -> Any:
-        try:
-            return await activity()
-        except ActivityFailed as error:
-            return [error.type, error.kind, error.attempt, error.message]
-
-    return awaiting_
-
-
-async def done_by(activity: Any, **options: Any) -> tuple[Any, list[str]]:
-    """What came of one activity, and the history."""
-    workflow = awaiting(activity)
-    async with testing.engine(register=[workflow, activity], **options) as engine:
-        handle = await engine.start(workflow(), id="w")
-        result = await handle.result()
-        return result, shape(await handle.history())
 
 
 # ── the plain way ────────────────────────────────────────────────────────────────────────────────

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,38 +12,10 @@ import pytest
 
 import aion
 from aion import testing
-from aion.errors import ActivityFailed, WorkflowFailed
+from aion.errors import WorkflowFailed
 from aion.testing import VirtualClock
+from tests.runtime.activity_programs import CardRefused, awaiting, failing
 from tests.runtime.worlds import LastingStore, crashing, eventually, run, seen, shape, types
-
-
-class CardRefused(ValueError):
-    """An error of users."""
-
-
-def failing(times: int, error: Callable[[], BaseException], **options: Any) -> Any:
-    """An activity that fails so many times, then gives the number of the attempt."""
-
-    @aion.activity(name="flaky", **options)
-    async def flaky() -> int:
-        if aion.activity_info().attempt <= times:
-            raise error()
-        return aion.activity_info().attempt
-
-    return flaky
-
-
-def awaiting(activity: Any) -> aion.Workflow[[], Any]:
-    """A workflow that awaits an activity and tells what came of it."""
-
-    @aion.workflow(name="awaiting")
-    async def awaiting_() -> Any:
-        try:
-            return await activity()
-        except ActivityFailed as error:
-            return [error.type, error.kind, error.attempt, error.message]
-
-    return awaiting_
 
 
 @pytest.mark.parametrize("file", [False, True], ids=["memory", "sqlite"])

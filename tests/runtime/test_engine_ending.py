@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -16,57 +15,8 @@ from aion.errors import (
     WorkflowCancelled,
     WorkflowTerminated,
 )
+from tests.runtime.engine_programs import echo, engine, failing, go, number, waiting
 from tests.runtime.worlds import LastingStore, run, seen, shape, types
-
-go = aion.Signal("go")
-number = aion.Signal("number", int)
-
-
-@dataclass
-class Order:
-    """A typed argument."""
-
-    id: str
-    amount: int = 1
-
-
-@aion.activity
-async def echo(value: Any) -> Any:
-    """Give back what was given."""
-    return value
-
-
-@aion.workflow
-async def quick(value: Any) -> Any:
-    """End at once."""
-    return value
-
-
-@aion.workflow
-async def waiting(value: Any = None) -> Any:
-    """End when told to."""
-    await go.receive()
-    return value
-
-
-@aion.workflow
-async def failing(message: str) -> None:
-    """Fail."""
-    raise aion.ApplicationError(message, "Refused", {"code": 51})
-
-
-@aion.workflow
-async def ordering(order: Order, more: int = 2) -> Order:
-    """Typed in and out."""
-    return Order(order.id, order.amount + more)
-
-
-ALL = [echo, quick, waiting, failing, ordering]
-
-
-def engine(**options: Any) -> testing.TestEngine:
-    """An engine that knows all of these."""
-    return testing.engine(**{"register": ALL, **options})
 
 
 def test_a_cancelled_run_ends_cancelled_with_its_reason() -> None:

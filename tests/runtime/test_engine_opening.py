@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 import aion
-from aion import testing
 from aion.errors import (
     InvalidInput,
     InvalidState,
@@ -18,56 +16,8 @@ from aion.errors import (
     StoreLocked,
     WorkflowFailed,
 )
+from tests.runtime.engine_programs import engine, failing, go, quick, waiting
 from tests.runtime.worlds import LastingStore, run
-
-go = aion.Signal("go")
-
-
-@dataclass
-class Order:
-    """A typed argument."""
-
-    id: str
-    amount: int = 1
-
-
-@aion.activity
-async def echo(value: Any) -> Any:
-    """Give back what was given."""
-    return value
-
-
-@aion.workflow
-async def quick(value: Any) -> Any:
-    """End at once."""
-    return value
-
-
-@aion.workflow
-async def waiting(value: Any = None) -> Any:
-    """End when told to."""
-    await go.receive()
-    return value
-
-
-@aion.workflow
-async def failing(message: str) -> None:
-    """Fail."""
-    raise aion.ApplicationError(message, "Refused", {"code": 51})
-
-
-@aion.workflow
-async def ordering(order: Order, more: int = 2) -> Order:
-    """Typed in and out."""
-    return Order(order.id, order.amount + more)
-
-
-ALL = [echo, quick, waiting, failing, ordering]
-
-
-def engine(**options: Any) -> testing.TestEngine:
-    """An engine that knows all of these."""
-    return testing.engine(**{"register": ALL, **options})
 
 
 def test_an_engine_that_is_not_open_says_so() -> None:

@@ -10,21 +10,15 @@ import pytest
 import aion
 from aion import testing
 from aion.errors import InvalidInput, InvalidState, QueryFailed, QueryTimeout, UnknownQuery
+from tests.runtime.engine_programs import echo, go
 from tests.runtime.worlds import GatedStore, LastingStore, run, seen, shape, types
 
-go = aion.Signal("go")
 item = aion.Signal("item", int)
 count = aion.Query("count", int)
 plus = aion.Query("plus", int, arg=int)
 raising = aion.Query("raising")
 recording = aion.Query("recording")
 unknown = aion.Query("unknown")
-
-
-@aion.activity
-async def echo(value: Any) -> Any:
-    """Give back what was given."""
-    return value
 
 
 @aion.workflow
@@ -105,9 +99,7 @@ def test_a_query_during_a_turn_waits_for_its_commit() -> None:
         store = GatedStore()
         async with engine(store=store, turns_inline_max=0) as aion_engine:
             handle = await aion_engine.start(answering(), id="a")
-            store.gate.clear()
-            signalling = asyncio.create_task(handle.signal(item, 5))
-            await asyncio.to_thread(store.waiting.wait)
+            signalling = await store.hold(handle.signal(item, 5))
             asking = asyncio.create_task(handle.query(count))
             await asyncio.sleep(0.02)
             early = asking.done()
@@ -244,9 +236,7 @@ def test_a_query_that_is_not_answered_in_time_fails_alone() -> None:
         store = GatedStore()
         async with engine(store=store, turns_inline_max=0) as aion_engine:
             handle = await aion_engine.start(answering(), id="a")
-            store.gate.clear()
-            signalling = asyncio.create_task(handle.signal(item, 0))
-            await asyncio.to_thread(store.waiting.wait)
+            signalling = await store.hold(handle.signal(item, 0))
             with pytest.raises(QueryTimeout, match="within 0.02 s"):
                 await handle.query(count, timeout="20ms")
             store.gate.set()

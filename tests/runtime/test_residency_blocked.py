@@ -12,116 +12,42 @@ import aion
 from aion import testing
 from aion.errors import InvalidState, WorkflowCancelled, WorkflowTerminated
 from aion.testing import VirtualClock
+from tests.runtime.changed_code import (
+    CALLS,
+    added,
+    changed,
+    ended,
+    engine_with,
+    failed,
+    go,
+    item,
+    left_waiting,
+    original,
+    other_argument,
+    other_delay,
+    other_name,
+    other_order,
+    removed,
+)
 from tests.runtime.worlds import LastingStore, eventually, run, scheduler_of, seen, shape, types
 
-go = aion.Signal("go")
-item = aion.Signal("item", int)
 asked = aion.Query("asked", str)
-CALLS: list[str] = []
-"""What activities were called with; tests that use it empty it first."""
-
-
-@aion.activity
-async def charge(amount: int) -> int:
-    """Charge."""
-    CALLS.append(f"charge {amount}")
-    return amount
-
-
-@aion.activity
-async def ship(amount: int) -> int:
-    """Ship."""
-    CALLS.append(f"ship {amount}")
-    return amount
-
-
-@aion.workflow(name="order")
-async def original(number: int) -> list[int]:
-    """An activity, a timer, then what signals say, and an activity at the end."""
-    got = [await charge(number)]
-    await asyncio.sleep(60)
-    await go.receive()
-    async for value in item:
-        if value == 0:
-            break
-        got.append(value)
-    return [*got, await ship(number)]
-
-
-def changed(body: Any) -> Any:
-    """Other code under the same name."""
-    return aion.workflow(name="order")(body)
-
-
-async def _other_name(number: int) -> list[int]:
-    return [await ship(number)]
-
-
-async def _other_argument(number: int) -> list[int]:
-    return [await charge(number + 1)]
-
-
-async def _other_delay(number: int) -> list[int]:
-    await charge(number)
-    await asyncio.sleep(61)
-    return []
-
-
-async def _other_order(number: int) -> list[int]:
-    await asyncio.sleep(60)
-    return [await charge(number)]
-
-
-async def _removed(number: int) -> list[int]:
-    await charge(number)
-    await go.receive()
-    return []
-
-
-async def _added(number: int) -> list[int]:
-    await ship(0)
-    await charge(number)
-    await asyncio.sleep(60)
-    return []
-
-
-async def _ended(number: int) -> list[int]:
-    return [await charge(number)]
-
-
-async def _failed(number: int) -> list[int]:
-    await charge(number)
-    raise ValueError("a bug")
-
 
 CHANGES: dict[str, tuple[Any, str, str]] = {
-    "another name": (_other_name, "ActivityScheduled(name=charge, id=1, input=7)", "ScheduleActivity(name=ship, id=1"),
+    "another name": (other_name, "ActivityScheduled(name=charge, id=1, input=7)", "ScheduleActivity(name=ship, id=1"),
     "another argument": (
-        _other_argument,
+        other_argument,
         "ActivityScheduled(name=charge",
         "ScheduleActivity(name=charge, id=1, input=8)",
     ),
-    "another delay": (_other_delay, "TimerStarted(id=2, delay=60s)", "ArmTimer(id=2, delay=61s)"),
-    "another order": (_other_order, "ActivityScheduled(name=charge", "ArmTimer(id=1, delay=60s)"),
-    "a command less": (_removed, "TimerStarted(id=2, delay=60s)", "nothing: the code waits for something else"),
-    "a command more": (_added, "ActivityScheduled(name=charge", "ScheduleActivity(name=ship, id=1, input=0)"),
-    "an earlier end": (_ended, "TimerStarted(id=2, delay=60s)", "WorkflowCompleted()"),
-    "a bug": (_failed, "TimerStarted(id=2, delay=60s)", "WorkflowFailed() with ValueError: a bug"),
+    "another delay": (other_delay, "TimerStarted(id=2, delay=60s)", "ArmTimer(id=2, delay=61s)"),
+    "another order": (other_order, "ActivityScheduled(name=charge", "ArmTimer(id=1, delay=60s)"),
+    "a command less": (removed, "TimerStarted(id=2, delay=60s)", "nothing: the code waits for something else"),
+    "a command more": (added, "ActivityScheduled(name=charge", "ScheduleActivity(name=ship, id=1, input=0)"),
+    "an earlier end": (ended, "TimerStarted(id=2, delay=60s)", "WorkflowCompleted()"),
+    "a bug": (failed, "TimerStarted(id=2, delay=60s)", "WorkflowFailed() with ValueError: a bug"),
 }
-PLACE = re.compile(r" at runtime/test_residency_blocked\.py:\d+")
-
-
-async def left_waiting(store: LastingStore, clock: VirtualClock | None = None) -> None:
-    """A run of the original that waits for its signals, and an engine that was closed."""
-    async with testing.engine(register=[original, charge, ship], store=store, clock=clock) as engine:
-        handle = await engine.start(original(7), id="o")
-        await seen(handle, "ActivityCompleted")
-        await engine.advance("2m")
-
-
-def engine_with(*definitions: Any, store: LastingStore, **options: Any) -> testing.TestEngine:
-    """An engine with this code."""
-    return testing.engine(register=[*definitions, charge, ship], store=store, **options)
+PLACE = re.compile(r" at runtime/changed_code\.py:\d+")
 
 
 # ── what blocks ──────────────────────────────────────────────────────────────────────────────────
@@ -133,8 +59,7 @@ def test_any_difference_blocks_the_run_and_records_nothing_else(what: str) -> No
     body, recorded, attempted = CHANGES[what]
 
     async def main() -> None:
-        store = LastingStore()
-        await left_waiting(store)
+        store = await left_waiting()
         CALLS.clear()
         async with engine_with(changed(body), store=store) as engine:
             handle = engine.get("o")
@@ -166,9 +91,8 @@ def test_a_run_is_looked_at_only_when_something_happens_to_it() -> None:
     """Opening an engine with other code neither loads nor blocks runs that wait."""
 
     async def main() -> None:
-        store = LastingStore()
-        await left_waiting(store)
-        async with engine_with(changed(_ended), store=store) as engine:
+        store = await left_waiting()
+        async with engine_with(changed(ended), store=store) as engine:
             await asyncio.sleep(0.01)
 
             assert (await engine.get("o").describe()).status == "running"
@@ -181,9 +105,8 @@ def test_a_blocked_run_blocks_nobody_else() -> None:
     """Another run of the same type starts and ends under the new code."""
 
     async def main() -> None:
-        store = LastingStore()
-        await left_waiting(store)
-        async with engine_with(changed(_ended), store=store) as engine:
+        store = await left_waiting()
+        async with engine_with(changed(ended), store=store) as engine:
             await engine.get("o").signal(go)
 
             assert await engine.execute(engine_definition(engine)(3)) == [3]
@@ -201,8 +124,7 @@ def test_missing_code_blocks_a_run_when_something_happens_to_it() -> None:
     """The message says what to register; with the code it goes on."""
 
     async def main() -> None:
-        store = LastingStore()
-        await left_waiting(store)
+        store = await left_waiting()
         async with engine_with(store=store) as engine:
             handle = engine.get("o")
             await handle.signal(go)
@@ -227,15 +149,14 @@ def test_signals_to_a_blocked_run_are_accepted_once_and_delivered_in_order() -> 
     """Each is durable when its sender is told; repeated ones count once; the code gets them in order of the acks."""
 
     async def main() -> None:
-        store = LastingStore()
-        await left_waiting(store)
-        async with engine_with(changed(_ended), store=store) as engine:
+        store = await left_waiting()
+        async with engine_with(changed(ended), store=store) as engine:
             handle = engine.get("o")
             await handle.signal(go)
             for value in range(1, 6):
                 await handle.signal(item, value, request_id=f"r{value}")
                 await handle.signal(item, value, request_id=f"r{value}")
-        async with engine_with(changed(_ended), store=store) as engine:
+        async with engine_with(changed(ended), store=store) as engine:
             for value in (5, 6):
                 await engine.get("o").signal(item, value, request_id=f"r{value}")
             await engine.get("o").signal(item, 0)
@@ -264,7 +185,7 @@ def test_a_timer_that_comes_due_while_its_run_is_blocked_is_not_lost() -> None:
         async with engine_with(original, store=store, clock=clock) as engine:
             handle = await engine.start(original(7), id="o")
             await seen(handle, "TimerStarted")
-        async with engine_with(changed(_other_name), store=store, clock=clock) as engine:
+        async with engine_with(changed(other_name), store=store, clock=clock) as engine:
             handle = engine.get("o")
             await handle.signal(go)
             await engine.advance("10m")
@@ -332,9 +253,8 @@ def test_a_blocked_run_can_be_cancelled_when_it_goes_on() -> None:
     """The request waits in the inbox, in its place among the signals."""
 
     async def main() -> None:
-        store = LastingStore()
-        await left_waiting(store)
-        async with engine_with(changed(_ended), store=store) as engine:
+        store = await left_waiting()
+        async with engine_with(changed(ended), store=store) as engine:
             handle = engine.get("o")
             await handle.signal(go)
             await handle.cancel("enough")
@@ -359,9 +279,8 @@ def test_a_blocked_run_can_be_terminated(restarted: bool) -> None:
     """It needs no code; what was accepted before enters the history first, and no row of the run is left behind."""
 
     async def main() -> None:
-        store = LastingStore()
-        await left_waiting(store)
-        async with engine_with(changed(_ended), store=store) as engine:
+        store = await left_waiting()
+        async with engine_with(changed(ended), store=store) as engine:
             await engine.get("o").signal(go)
             await engine.get("o").signal(item, 5)
             (number,) = (record.run for record in store.blocked_runs(0, -1, 9))
@@ -390,9 +309,8 @@ def test_a_blocked_run_answers_no_queries_and_says_why() -> None:
     """There is no code that fits; the block is named."""
 
     async def main() -> None:
-        store = LastingStore()
-        await left_waiting(store)
-        async with engine_with(changed(_ended), store=store) as engine:
+        store = await left_waiting()
+        async with engine_with(changed(ended), store=store) as engine:
             await engine.get("o").signal(go)
             with pytest.raises(InvalidState, match=r"blocked \(nondeterminism"):
                 await engine.get("o").query(asked)

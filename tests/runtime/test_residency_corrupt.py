@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -16,16 +15,10 @@ from aion._core.history import next_digest
 from aion._runtime.residency import verify
 from aion.errors import InvalidState, StoreCorrupt, StoreError, WorkflowTerminated
 from aion.stores.base import EventRow, InboxRow
+from tests.runtime.engine_programs import echo, go
 from tests.runtime.worlds import LastingStore, run, scheduler_of, seen, types
 
-go = aion.Signal("go")
 asked = aion.Query("asked", str)
-
-
-@aion.activity
-async def echo(value: Any) -> Any:
-    """Give back what was given."""
-    return value
 
 
 @aion.workflow

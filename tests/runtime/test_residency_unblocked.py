@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -10,68 +9,19 @@ import pytest
 
 import aion
 from aion import testing
-from aion.testing import VirtualClock
+from tests.runtime.changed_code import (
+    changed,
+    charge,
+    ended,
+    engine_with,
+    go,
+    item,
+    left_waiting,
+    original,
+    other_delay,
+    ship,
+)
 from tests.runtime.worlds import LastingStore, crashing, run, seen
-
-go = aion.Signal("go")
-item = aion.Signal("item", int)
-CALLS: list[str] = []
-"""What activities were called with; tests that use it empty it first."""
-
-
-@aion.activity
-async def charge(amount: int) -> int:
-    """Charge."""
-    CALLS.append(f"charge {amount}")
-    return amount
-
-
-@aion.activity
-async def ship(amount: int) -> int:
-    """Ship."""
-    CALLS.append(f"ship {amount}")
-    return amount
-
-
-@aion.workflow(name="order")
-async def original(number: int) -> list[int]:
-    """An activity, a timer, then what signals say, and an activity at the end."""
-    got = [await charge(number)]
-    await asyncio.sleep(60)
-    await go.receive()
-    async for value in item:
-        if value == 0:
-            break
-        got.append(value)
-    return [*got, await ship(number)]
-
-
-def changed(body: Any) -> Any:
-    """Other code under the same name."""
-    return aion.workflow(name="order")(body)
-
-
-async def _other_delay(number: int) -> list[int]:
-    await charge(number)
-    await asyncio.sleep(61)
-    return []
-
-
-async def _ended(number: int) -> list[int]:
-    return [await charge(number)]
-
-
-async def left_waiting(store: LastingStore, clock: VirtualClock | None = None) -> None:
-    """A run of the original that waits for its signals, and an engine that was closed."""
-    async with testing.engine(register=[original, charge, ship], store=store, clock=clock) as engine:
-        handle = await engine.start(original(7), id="o")
-        await seen(handle, "ActivityCompleted")
-        await engine.advance("2m")
-
-
-def engine_with(*definitions: Any, store: LastingStore, **options: Any) -> testing.TestEngine:
-    """An engine with this code."""
-    return testing.engine(register=[*definitions, charge, ship], store=store, **options)
 
 
 async def _by_registering(store: LastingStore, engine: testing.TestEngine) -> Any:
@@ -90,9 +40,8 @@ def test_code_that_fits_unblocks_the_run(unblock: Callable[..., Any]) -> None:
     """In the running engine, or at the next start; nobody has to touch the run."""
 
     async def main() -> None:
-        store = LastingStore()
-        await left_waiting(store)
-        engine = engine_with(changed(_ended), store=store)
+        store = await left_waiting()
+        engine = engine_with(changed(ended), store=store)
         await engine.start_serving()
         for signal, value in ((go, None), (item, 1), (item, 0)):
             await engine.get("o").signal(signal, value)
@@ -107,14 +56,13 @@ def test_other_code_that_does_not_fit_blocks_again_with_its_own_difference() -> 
     """Each version that was tried is in the history; the same one is not tried twice."""
 
     async def main() -> None:
-        store = LastingStore()
-        await left_waiting(store)
-        async with engine_with(changed(_ended), store=store) as engine:
+        store = await left_waiting()
+        async with engine_with(changed(ended), store=store) as engine:
             handle = engine.get("o")
             await handle.signal(go)
-            await engine.register(changed(_other_delay))
+            await engine.register(changed(other_delay))
             await seen(handle, "WorkflowBlocked", 2)
-            await engine.register(changed(_other_delay))
+            await engine.register(changed(other_delay))
             await engine.register(original)
             await handle.signal(item, 0)
             assert await handle.result() == [7, 7]
@@ -136,7 +84,7 @@ def test_many_blocked_runs_are_tried_in_pages() -> None:
                 handle = await engine.start(original(number), id=f"o{number}")
                 await seen(handle, "ActivityCompleted")
             await engine.advance("2m")
-        async with engine_with(changed(_ended), store=store, recovery_page=4) as engine:
+        async with engine_with(changed(ended), store=store, recovery_page=4) as engine:
             for number in range(25):
                 await engine.get(f"o{number}").signal(go)
                 await engine.get(f"o{number}").signal(item, 0)
@@ -185,11 +133,10 @@ def test_a_run_that_was_blocked_when_its_process_was_killed_is_still_blocked() -
     """And goes on like any other: the block is in the store, not in memory."""
 
     async def main() -> None:
-        store = LastingStore()
-        await left_waiting(store)
-        async with crashing(store, register=[changed(_ended), charge, ship]) as (engine, _):
+        store = await left_waiting()
+        async with crashing(store, register=[changed(ended), charge, ship]) as (engine, _):
             await engine.get("o").signal(go)
-        async with engine_with(changed(_ended), store=store) as engine:
+        async with engine_with(changed(ended), store=store) as engine:
             handle = engine.get("o")
             assert (await handle.describe()).status == "blocked"
             await handle.signal(item, 0)

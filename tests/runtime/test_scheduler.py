@@ -6,8 +6,9 @@ import asyncio
 from typing import Any
 
 import aion
-from aion import testing
 from aion.errors import InvalidState
+from tests.runtime.engine_programs import go, waiting
+from tests.runtime.scheduler_programs import collecting, engine, item
 from tests.runtime.worlds import (
     GatedStore,
     eventually,
@@ -15,43 +16,6 @@ from tests.runtime.worlds import (
     scheduler_of,
     types,
 )
-
-go = aion.Signal("go")
-item = aion.Signal("item", int)
-
-
-@aion.activity
-async def echo(value: Any) -> Any:
-    """Give back what was given."""
-    return value
-
-
-@aion.workflow
-async def waiting(value: Any = None) -> Any:
-    """End when told to."""
-    await go.receive()
-    return value
-
-
-@aion.workflow
-async def collecting() -> list[int]:
-    """Collect what is sent until 0 comes."""
-    return [value async for value in _until_zero()]
-
-
-async def _until_zero() -> Any:
-    async for value in item:
-        if value == 0:
-            return
-        yield value
-
-
-ALL = [waiting, collecting, echo]
-
-
-def engine(**options: Any) -> testing.TestEngine:
-    """An engine whose commits are made by its writer thread."""
-    return testing.engine(**{"register": ALL, "turns_inline_max": 0, **options})
 
 
 def test_inputs_that_come_while_the_end_is_being_written_are_refused() -> None:
@@ -61,9 +25,7 @@ def test_inputs_that_come_while_the_end_is_being_written_are_refused() -> None:
         store = GatedStore()
         async with engine(store=store) as aion_engine:
             handle = await aion_engine.start(waiting(7), id="w")
-            store.gate.clear()
-            ending = asyncio.create_task(handle.signal(go))
-            await asyncio.to_thread(store.waiting.wait)
+            ending = await store.hold(handle.signal(go))
             late = [asyncio.create_task(call) for call in (handle.signal(go), handle.cancel(), handle.terminate())]
             asking = asyncio.create_task(handle.result())
             await asyncio.sleep(0.02)
@@ -85,9 +47,7 @@ def test_a_start_of_an_id_whose_run_is_just_ending_waits_for_its_end() -> None:
         store = GatedStore()
         async with engine(store=store) as aion_engine:
             handle = await aion_engine.start(waiting("first"), id="w")
-            store.gate.clear()
-            ending = asyncio.create_task(handle.signal(go))
-            await asyncio.to_thread(store.waiting.wait)
+            ending = await store.hold(handle.signal(go))
             starting = asyncio.create_task(aion_engine.start(waiting("second"), id="w", on_conflict=policy))
             await asyncio.sleep(0.02)
             store.gate.set()
@@ -110,9 +70,7 @@ def test_a_run_takes_no_turn_before_its_last_one_is_durable() -> None:
         store = GatedStore()
         async with engine(store=store) as aion_engine:
             handle = await aion_engine.start(collecting(), id="c")
-            store.gate.clear()
-            sending = [asyncio.create_task(handle.signal(item, 1))]
-            await asyncio.to_thread(store.waiting.wait)
+            sending = [await store.hold(handle.signal(item, 1))]
             sending += [asyncio.create_task(handle.signal(item, value)) for value in (2, 3, 0)]
             await asyncio.sleep(0.02)
             during = types(await handle.history())
@@ -133,9 +91,7 @@ def test_other_runs_are_built_while_one_batch_is_written() -> None:
         store = GatedStore()
         async with engine(store=store) as aion_engine:
             first = await aion_engine.start(waiting(1), id="1")
-            store.gate.clear()
-            sending = [asyncio.create_task(first.signal(go))]
-            await asyncio.to_thread(store.waiting.wait)
+            sending = [await store.hold(first.signal(go))]
             sending += [asyncio.create_task(aion_engine.start(waiting(number))) for number in range(2, 9)]
             scheduler = scheduler_of(aion_engine)
             await eventually(lambda: scheduler._built is not None and len(scheduler._built.turns) == 7)
@@ -165,9 +121,7 @@ def test_effects_wait_for_the_commit() -> None:
 
         async with engine(store=store, register=[acting, act]) as aion_engine:
             handle = await aion_engine.start(acting())
-            store.gate.clear()
-            sending = asyncio.create_task(handle.signal(go))
-            await asyncio.to_thread(store.waiting.wait)
+            sending = await store.hold(handle.signal(go))
             await asyncio.sleep(0.02)
             early = list(began)
             store.gate.set()

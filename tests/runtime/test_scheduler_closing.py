@@ -10,6 +10,8 @@ import pytest
 import aion
 from aion import testing
 from aion.errors import InvalidState, ShuttingDown, WorkflowCancelled, WorkflowTerminated
+from tests.runtime.engine_programs import echo, go, waiting
+from tests.runtime.scheduler_programs import ALL, collecting, engine, item
 from tests.runtime.worlds import (
     GatedStore,
     LastingStore,
@@ -20,43 +22,6 @@ from tests.runtime.worlds import (
     shape,
 )
 
-go = aion.Signal("go")
-item = aion.Signal("item", int)
-
-
-@aion.activity
-async def echo(value: Any) -> Any:
-    """Give back what was given."""
-    return value
-
-
-@aion.workflow
-async def waiting(value: Any = None) -> Any:
-    """End when told to."""
-    await go.receive()
-    return value
-
-
-@aion.workflow
-async def collecting() -> list[int]:
-    """Collect what is sent until 0 comes."""
-    return [value async for value in _until_zero()]
-
-
-async def _until_zero() -> Any:
-    async for value in item:
-        if value == 0:
-            return
-        yield value
-
-
-ALL = [waiting, collecting, echo]
-
-
-def engine(**options: Any) -> testing.TestEngine:
-    """An engine whose commits are made by its writer thread."""
-    return testing.engine(**{"register": ALL, "turns_inline_max": 0, **options})
-
 
 def test_closing_waits_for_the_commit_under_way() -> None:
     """What was being written is written, and acknowledged."""
@@ -66,9 +31,7 @@ def test_closing_waits_for_the_commit_under_way() -> None:
         aion_engine = engine(store=store)
         await aion_engine.start_serving()
         handle = await aion_engine.start(waiting(1), id="w")
-        store.gate.clear()
-        sending = asyncio.create_task(handle.signal(item, 1))
-        await asyncio.to_thread(store.waiting.wait)
+        sending = await store.hold(handle.signal(item, 1))
         closing = asyncio.create_task(aion_engine.close())
         await asyncio.sleep(0.02)
         early = closing.done()

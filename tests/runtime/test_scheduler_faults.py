@@ -13,6 +13,8 @@ from aion import testing
 from aion.errors import StoreError, WorkflowFailed, WorkflowTerminated
 from aion.stores.base import Lease
 from aion.testing import VirtualClock
+from tests.runtime.engine_programs import go, waiting
+from tests.runtime.scheduler_programs import ALL, collecting, item
 from tests.runtime.worlds import (
     FaultyStore,
     LastingStore,
@@ -20,43 +22,6 @@ from tests.runtime.worlds import (
     run,
     scheduler_of,
 )
-
-go = aion.Signal("go")
-item = aion.Signal("item", int)
-
-
-@aion.activity
-async def echo(value: Any) -> Any:
-    """Give back what was given."""
-    return value
-
-
-@aion.workflow
-async def waiting(value: Any = None) -> Any:
-    """End when told to."""
-    await go.receive()
-    return value
-
-
-@aion.workflow
-async def collecting() -> list[int]:
-    """Collect what is sent until 0 comes."""
-    return [value async for value in _until_zero()]
-
-
-async def _until_zero() -> Any:
-    async for value in item:
-        if value == 0:
-            return
-        yield value
-
-
-ALL = [waiting, collecting, echo]
-
-
-def engine(**options: Any) -> testing.TestEngine:
-    """An engine whose commits are made by its writer thread."""
-    return testing.engine(**{"register": ALL, "turns_inline_max": 0, **options})
 
 
 @pytest.mark.parametrize(

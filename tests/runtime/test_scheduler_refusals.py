@@ -17,6 +17,8 @@ from aion._core.inputs import SignalArrived, encode_input
 from aion._runtime.requests import Started
 from aion.errors import AionError, AlreadyExists, StoreError
 from aion.stores.base import Flush, Refusal, RequestRow
+from tests.runtime.engine_programs import echo
+from tests.runtime.scheduler_programs import item
 from tests.runtime.worlds import (
     FaultyStore,
     GatedStore,
@@ -29,15 +31,7 @@ from tests.runtime.worlds import (
     types,
 )
 
-go = aion.Signal("go")
-item = aion.Signal("item", int)
 count = aion.Query("count", int)
-
-
-@aion.activity
-async def echo(value: Any) -> Any:
-    """Give back what was given."""
-    return value
 
 
 @aion.workflow
@@ -133,9 +127,7 @@ def test_an_input_that_somebody_left_in_the_inbox_comes_before_the_end() -> None
         async with engine(store, turns_inline_max=0) as aion_engine:
             handle = await aion_engine.start(collecting(), id="c")
             (number,) = store._runs
-            store.gate.clear()
-            ending = asyncio.create_task(handle.signal(item, 0))
-            await asyncio.to_thread(store.waiting.wait)
+            ending = await store.hold(handle.signal(item, 0))
             posted = store.post(number, "input", encode_input(SignalArrived("item", Raw(b"8"))), 1)
             store.gate.set()
             await ending
@@ -283,9 +275,7 @@ def test_requests_that_wait_while_the_engine_thread_is_replaced_are_carried_out(
         async with engine(faulty, turns_inline_max=0) as aion_engine:
             one, two = await aion_engine.start(collecting(), id="1"), await aion_engine.start(collecting(), id="2")
             faulty._fail_at = faulty.calls + 1
-            gated.gate.clear()
-            calls = [asyncio.create_task(one.signal(item, 1))]
-            await asyncio.to_thread(gated.waiting.wait)
+            calls: list[asyncio.Task[Any]] = [await gated.hold(one.signal(item, 1))]
             calls += [
                 asyncio.create_task(call) for call in (one.signal(item, 2), two.signal(item, 3), two.query(count))
             ]
@@ -357,9 +347,7 @@ def test_other_code_that_is_registered_during_a_turn_takes_the_next_one() -> Non
         store = GatedStore()
         async with testing.engine(register=[first], store=store, turns_inline_max=0) as aion_engine:
             handle = await aion_engine.start(first(), id="t")
-            store.gate.clear()
-            sending = [asyncio.create_task(handle.signal(item, 1))]
-            await asyncio.to_thread(store.waiting.wait)
+            sending = [await store.hold(handle.signal(item, 1))]
             registering = asyncio.create_task(aion_engine.register(second))
             sending.append(asyncio.create_task(handle.signal(item, 2)))
             asking = asyncio.create_task(handle.query(count))

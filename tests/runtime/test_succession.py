@@ -35,9 +35,7 @@ async def collecting() -> list[int]:
 async def everything_at_once(engine: testing.TestEngine, store: GatedStore) -> list[asyncio.Task[Any]]:
     """Calls of all kinds, caught while one commit is under way: in it, in the next batch, in memory, in the queue."""
     one, two = await engine.start(collecting(), id="1"), await engine.start(collecting(), id="2")
-    store.gate.clear()
-    calls: list[asyncio.Task[Any]] = [asyncio.create_task(one.signal(item, 1))]
-    await asyncio.to_thread(store.waiting.wait)
+    calls: list[asyncio.Task[Any]] = [await store.hold(one.signal(item, 1))]
     more = (
         one.signal(item, 2),
         one.query(count, timeout="10s"),

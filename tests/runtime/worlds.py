@@ -182,6 +182,13 @@ class GatedStore(LastingStore):
         self.gate.set()
         self.waiting = threading.Event()
 
+    async def hold(self, call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Shut the gate and begin a call; it is under way, and its commit waits at the gate."""
+        self.gate.clear()
+        task = asyncio.create_task(call)
+        await asyncio.to_thread(self.waiting.wait)
+        return task
+
     def commit(self, flush: Flush) -> dict[int, Refusal]:
         """Commit when the gate is open."""
         if not self.gate.is_set():

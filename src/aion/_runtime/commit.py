@@ -35,6 +35,10 @@ class Batch:
         self.writes: list[str] = []
         """The names of its durable writes, for failpoints; empty when there are none."""
 
+    def add(self, turn: Turn) -> None:
+        self.turns.append(turn)
+        self.size += turn.run.state.size - turn.draft.base_size
+
     def __bool__(self) -> bool:
         return bool(self.turns or self.stale_timers)
 

@@ -138,17 +138,33 @@ class CoreEngine:
         if self._failpoints is not None:
             self._failpoints.reach("close.drained")
         self._submit_to_all(rq.Stop())
-        if len(self._ended) < len(self._shards):
-            self._all_ended = asyncio.get_running_loop().create_future()
-            await self._all_ended
+        await self._wait_for_shards()
         if self._failpoints is not None:
             self._failpoints.reach("close.handed_over")
         for feed in list(self._feeds):
             feed.end()
-        if self._stopped is None:
-            leases = [shard.lease for shard in self._shards.values()]
+        leases = [shard.lease for shard in self._shards.values() if shard.lease.shard in self._ended]
+        if self._stopped is None and leases:
             await self._runner.call(self._store.release, self._owner, leases)
         await self._runner.call(self._store.close)
+
+    async def _wait_for_shards(self) -> None:
+        """Wait until the engine threads have ended, but not for code of a workflow that never gives control back."""
+        self._all_ended = asyncio.get_running_loop().create_future()
+        while len(self._ended) < len(self._shards):
+            before = {number: shard.scheduler.passes for number, shard in self._shards.items()}
+            await asyncio.wait([self._all_ended], timeout=self._settings.shutdown_seconds_max)
+            going = [shard for number, shard in self._shards.items() if number not in self._ended]
+            if going and all(shard.scheduler.passes == before[shard.lease.shard] for shard in going):
+                for shard in going:
+                    # Its thread is a daemon, and what it might still want to write is refused by the closed store.
+                    _log.error(
+                        "an engine thread does not end: %s. The engine closes without it; nothing recorded is lost, "
+                        "and what was not finished is done again at the next start",
+                        shard.scheduler.what_runs(),
+                    )
+                    give_up(shard.scheduler, ShuttingDown("the engine was closed while it was held up"))
+                return
 
     async def __aenter__(self) -> Any:
         await self.start_serving()
@@ -253,6 +269,8 @@ class CoreEngine:
         self._registry.check_workflow(definition)
         limit = self._settings.limits.payload_bytes_max
         payload, named = definition.signature.encode_call(call.args, call.kwargs, limit)
+        # An argument of the wrong type is refused to its sender, not found by the run.
+        definition.signature.decode_call(payload, named)
         encoded = None if attributes is None else _encode_attributes(attributes, limit)
         if summary is not None:
             check_text(summary, "summary")

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 import queue
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,6 +26,7 @@ from aion._runtime.effects import Effects
 from aion._runtime.entropy import Entropy
 from aion._runtime.failpoints import Failpoints
 from aion._runtime.front import Front
+from aion._runtime.ready import ReadyRuns
 from aion._runtime.recovery import Recovery
 from aion._runtime.registry import Registry
 from aion._runtime.residency import REPORTED, Residency
@@ -34,7 +34,7 @@ from aion._runtime.resident import Delivery, ResidentRun
 from aion._runtime.runner import Runner
 from aion._runtime.settings import Settings
 from aion._runtime.timers import Timers
-from aion._runtime.turn import Turn, TurnPorts, take_turn
+from aion._runtime.turn import Turn, TurnPorts
 from aion.errors import InvalidState, ShuttingDown, StoreError
 from aion.stores.base import Fenced, Lease, Refusal, Store, TimerRow
 
@@ -74,12 +74,13 @@ class Scheduler:
         self.front = Front(self, entropy)
         self.stale_reports = 0
         self.draining = False
+        self.passes = 0
+        """How many passes were begun: while it stands still, the engine thread is held up by something."""
         self.stopping = False
         self._effects = Effects(lease.shard, self.residency, self.timers, self.answers, self.front, registry)
         self._ports = TurnPorts(settings.limits, entropy, self._next_inbox_id)
         self._last_inbox_id = 0
-        self._ready: deque[ResidentRun] = deque()
-        self._groups: deque[list[ResidentRun]] = deque()
+        self._ready = ReadyRuns(self.residency, registry, clock, settings, self._ports)
         self._stale_timers: list[tuple[int, int, int]] = []
         self._flushing: Batch | None = None
         self._built: Batch | None = None
@@ -98,6 +99,7 @@ class Scheduler:
 
     def step(self, timeout: float) -> None:
         """One pass. Waits for a request for at most `timeout` seconds."""
+        self.passes += 1
         self._take_requests(timeout)
         if self.again.waiting:
             if self.again.seconds_left() == 0.0:
@@ -105,7 +107,7 @@ class Scheduler:
         elif not self.draining:
             self._guarded(self._fire_timers)
             self._guarded(self._recover)
-        if self._ready or self._groups or self._stale_timers or self._built is not None:
+        if self._ready or self._stale_timers or self._built is not None:
             self._advance()
         self.answers.send()
         now = self.clock.monotonic()
@@ -116,7 +118,7 @@ class Scheduler:
             self._renew()
 
     def _wait_time(self) -> float:
-        if (self._ready or self._groups or self._built is not None) and self._flushing is None:
+        if (self._ready or self._built is not None) and self._flushing is None:
             return 0.0
         if self.again.waiting:
             return min(1.0, self.again.seconds_left())
@@ -168,15 +170,11 @@ class Scheduler:
 
     def ready(self, run: ResidentRun) -> None:
         """The run has something to do."""
-        if not run.ready and not run.flushing:
-            run.ready = True
-            self._ready.append(run)
+        self._ready.add(run)
 
     def ready_together(self, runs: list[ResidentRun]) -> None:
-        """These runs have something to do, and their turns belong in one commit."""
-        for run in runs:
-            run.ready = True
-        self._groups.append(runs)
+        """These runs begin, all of them or none."""
+        self._ready.add_together(runs)
 
     def load(self, number: int) -> ResidentRun | None:
         """The open run of that number, in memory; it is made ready if loading it found work."""
@@ -249,56 +247,15 @@ class Scheduler:
         while True:
             batch = self._built if self._built is not None else Batch()
             self._built = None
-            self._build(batch)
+            self._ready.take_turns(batch, self.front)
+            batch.stale_timers += self._stale_timers
+            self._stale_timers.clear()
             if not batch:
                 return
             if self._flushing is not None:
                 self._built = batch
                 return
             self._commit(batch)
-
-    def _build(self, batch: Batch) -> None:
-        """Let ready runs take their turns, in the order they became ready."""
-        now = self.clock.now()
-        monotonic = self.clock.monotonic()
-        ready = self._ready
-        while self._groups:
-            for run in self._groups.popleft():
-                run.ready = False
-                self._turn(batch, run, now)
-        turns_max = self.settings.turns_per_flush_max
-        bytes_max = self.settings.limits.flush_bytes_max
-        while ready and len(batch.turns) < turns_max and batch.size < bytes_max:
-            run = ready.popleft()
-            run.ready = False
-            if self.residency.runs.get(run.run) is run:
-                self.residency.touch(run, monotonic)
-                self._turn(batch, run, now)
-        batch.stale_timers += self._stale_timers
-        self._stale_timers.clear()
-
-    def _turn(self, batch: Batch, run: ResidentRun, now: int) -> None:
-        """One run's turn. What goes wrong in it is that run's matter alone."""
-        run.flushing = True
-        opening = run.opening
-        if run.stepper is None and opening is None:
-            self.residency.prepare_end(run)
-        waiting = run.queue
-        try:
-            turn = take_turn(run, self.registry.workflows.get(run.type), now, self._ports)
-        except Exception as exc:  # noqa: BLE001 - a fault of ours in one run must not stop the others
-            _log.exception("the turn of run %s failed", run.run_id)
-            if opening is not None:
-                self.residency.drop(run)
-                self.front.start_failed(
-                    run, opening.reply, StoreError(f"the first turn failed, nothing is recorded: {exc!r}")
-                )
-                return
-            self.residency.quarantine(run, exc)
-            run.queue = [*waiting, *run.queue]
-            turn = take_turn(run, None, now, self._ports)
-        batch.turns.append(turn)
-        batch.size += run.state.size - turn.draft.base_size
 
     def _commit(self, batch: Batch) -> None:
         if self._failpoints is not None:
@@ -443,11 +400,17 @@ class Scheduler:
         if not kept:
             raise Fenced("another engine has taken this store over")
 
+    def what_runs(self) -> str:
+        """What the engine thread is busy with, for people. May be asked from any thread."""
+        run = self._ready.in_turn
+        if run is None:
+            return "it waits for the store, or for code that is being replayed"
+        return f"the code of workflow {run.workflow_id!r} ({run.type}, run {run.run_id}) does not give control back"
+
     def idle(self) -> bool:
         """Whether nothing can happen before a timer is due or a request comes."""
         return (
             not self._ready
-            and not self._groups
             and self._flushing is None
             and self._built is None
             and not self.residency.attempts

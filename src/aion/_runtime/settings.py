@@ -39,6 +39,9 @@ class Settings:
     # Another engine takes this one's shards when it has not renewed its lease for this long.
     lease_ttl: float = 10.0
     query_timeout: float = 2.0
+    # An engine that closes gives up an engine thread that is held up for this long. Passes take milliseconds; one
+    # that takes longer is in code that never gives control back, and would keep the process from ending.
+    shutdown_seconds_max: float = 5.0
     # Waiting after a store failure, doubled up to the second figure.
     retry_first: float = 0.1
     retry_last: float = 5.0

@@ -54,7 +54,7 @@ def give_up(scheduler: Scheduler, error: AionError) -> None:
             answers.fail(turn.opening.reply, error)
         for delivery in (*turn.taken, *(refused for refused, _ in turn.refused)):
             answers.fail(delivery.reply, error)
-    for run in scheduler.residency.runs.values():
+    for run in list(scheduler.residency.runs.values()):
         if run.opening is not None:
             answers.fail(run.opening.reply, error)
         for waiting in (*run.queue, *(run.queries or ())):

@@ -59,21 +59,22 @@ def take_turn(run: ResidentRun, definition: Workflow[..., object] | None, now: i
     if run.opening is not None:
         assert definition is not None
         turn.opening = run.opening
-        run.opening = None
         run.stepper = Stepper(definition, turn.opening.event, time, ports.limits)
         _apply(run, draft, turn.opening.event, time, ports.hand_out)
     if run.note is not None:
         draft.record(run.note, time)
         run.note = None
-    queue, run.queue = run.queue, []
     _mind_the_length(run, draft, time, ports.limits)
     # Ending a run needs no code: what waits for it enters its history first.
-    ending = run.stepper is None and any(type(delivery.input) is TerminateRequested for delivery in queue)
-    for delivery in queue:
+    ending = run.stepper is None and any(type(delivery.input) is TerminateRequested for delivery in run.queue)
+    for delivery in run.queue:
         if run.stepper is None and not ending:
             _set_aside(turn, delivery, ports)
         else:
             _take(turn, delivery, time, ports)
+    # Not before: whoever gives a turn up that never ends must find what it was given.
+    run.opening = None
+    run.queue = []
     draft.close()
     return turn
 
