@@ -71,7 +71,9 @@ def test_nothing_unpickles() -> None:
 
 def test_the_package_does_not_import_its_own_front_door() -> None:
     """Modules name the submodule they need; going through `aion` itself would make every import a cycle."""
-    imported = [(f"{name}:{line}", module) for name, tree in python_trees("src") for line, module in imports(tree)]
+    # The front door itself offers two submodules by name; type checkers take no other spelling for it.
+    inside = [(name, tree) for name, tree in python_trees("src") if name != "src/aion/__init__.py"]
+    imported = [(f"{name}:{line}", module) for name, tree in inside for line, module in imports(tree)]
     found = [place for place, module in imported if module == "aion"]
 
     assert "\n".join(found) == ""

@@ -8,8 +8,8 @@ from aion._flow import guards as _guards
 # First of all: names that users import from asyncio, time or random after this line are the dispatching ones.
 _guards.install()
 
-import aion.errors as errors
-import aion.testing as testing
+from aion import errors as errors
+from aion import testing as testing
 from aion._compose import Engine as Engine
 from aion._compose import run as run
 from aion._core.duration import Duration as Duration

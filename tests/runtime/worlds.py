@@ -184,6 +184,7 @@ class GatedStore(LastingStore):
 
     async def hold(self, call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Shut the gate and begin a call; it is under way, and its commit waits at the gate."""
+        self.waiting.clear()
         self.gate.clear()
         task = asyncio.create_task(call)
         await asyncio.to_thread(self.waiting.wait)

@@ -77,3 +77,11 @@ async def use(engine: aion.Engine, order: Order) -> None:
     assert_type(await handle.query(stage), str)
     await handle.signal(approval, order)
     assert_type(aion.run(fulfil(order)), str)
+
+
+async def test(order: Order) -> None:
+    """What tests of users write."""
+    async with aion.testing.engine(register=[fulfil]) as engine:
+        assert_type(await engine.execute(fulfil(order)), str)
+        aion.testing.replay(await engine.get("order-1").history(), fulfil)
+    assert issubclass(aion.NotFound, aion.errors.AionError)

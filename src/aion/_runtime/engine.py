@@ -9,7 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from os import getpid
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from aion._core.duration import Duration, to_micros
 from aion._core.excerpt import excerpt
@@ -166,7 +166,7 @@ class CoreEngine:
                     give_up(shard.scheduler, ShuttingDown("the engine was closed while it was held up"))
                 return
 
-    async def __aenter__(self) -> Any:
+    async def __aenter__(self) -> Self:
         await self.start_serving()
         return self
 
