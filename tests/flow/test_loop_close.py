@@ -409,3 +409,23 @@ def test_generators_that_are_left_are_held_until_the_end() -> None:
 
     assert held < 150
     assert ["left", *["generator ends"] * 3] == LOG
+
+
+@aion.workflow
+async def logging_and_looking() -> None:
+    """Says something and runs a function aside when it ends."""
+    try:
+        await never.receive()
+    finally:
+        aion.logger.warning("ends")
+        aion.side_effect(lambda: LOG.append("ran aside"))
+        LOG.append("went on")
+
+
+def test_code_that_is_closed_says_nothing_and_runs_nothing_aside(caplog: pytest.LogCaptureFixture) -> None:
+    """Its log lines come when it really ends; a function whose value nobody would record is not called."""
+    with silence():
+        story = Story(logging_and_looking())
+        gained = closed(story)
+
+    assert (gained, LOG, caplog.records) == (0, [], [])

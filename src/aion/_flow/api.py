@@ -24,7 +24,7 @@ from aion._flow.converter import codec_for
 from aion._flow.current import current_loop
 from aion._flow.failure import info_of
 from aion._flow.location import caller
-from aion._flow.loop import PREDICATE, WorkflowLoop
+from aion._flow.loop import PREDICATE, Dropped, WorkflowLoop
 from aion._flow.messages import seconds
 from aion._flow.stepper import Stepper
 from aion._flow.timeouts import timeout as workflow_timeout
@@ -158,6 +158,9 @@ def side_effect(fn: Callable[[], T]) -> T:
             is recorded too, so that replay raises the same.
     """
     loop = current_loop("aion.side_effect()")
+    if loop.closing:
+        # The run leaves memory: its clean-up code may do nothing that nobody would record.
+        raise Dropped
     world: Stepper = loop.world
     id = loop.next_id()
     at = caller(2)
