@@ -14,7 +14,7 @@ from aion.errors import (
     LimitExceeded,
     WorkflowCancelled,
 )
-from tests.runtime.engine_programs import engine, go, number, quick, waiting
+from tests.runtime.engine_programs import engine, go, number, ordering, quick, waiting
 from tests.runtime.worlds import LastingStore, run, types
 
 # ── one id, one run ──────────────────────────────────────────────────────────────────────────────
@@ -236,5 +236,18 @@ def test_start_many_checks_all_of_its_options() -> None:
                 await aion_engine.start_many([(quick("x" * 400), {}) for _ in range(3)])
 
             assert len(await aion_engine.list()) == 0
+
+    run(main)
+
+
+def test_an_argument_of_another_type_is_refused_before_anything_is_recorded() -> None:
+    """The sender is told which argument, of what, and nobody else ever sees it."""
+
+    async def main() -> None:
+        async with engine() as aion_engine:
+            with pytest.raises(InvalidInput, match=r"arguments of ordering\(\): .* at `\$\.order`"):
+                await aion_engine.start(ordering("17", more=3))  # type: ignore[arg-type]
+
+            assert list(await aion_engine.list()) == []
 
     run(main)

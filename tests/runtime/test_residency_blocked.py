@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 
 import aion
 from aion import testing
-from aion.errors import InvalidState, WorkflowCancelled, WorkflowTerminated
+from aion._runtime import residency
+from aion.errors import InvalidState, LimitExceeded, WorkflowCancelled, WorkflowTerminated
 from aion.testing import VirtualClock
 from tests.runtime.changed_code import (
     CALLS,
@@ -173,6 +175,56 @@ def test_signals_to_a_blocked_run_are_accepted_once_and_delivered_in_order() -> 
                 "ActivityCompleted",
                 "WorkflowCompleted",
             ]
+
+    run(main)
+
+
+def test_the_inbox_of_a_blocked_run_is_bounded() -> None:
+    """What is over the bound is refused to its sender, also by the next engine; what was acknowledged is delivered."""
+
+    async def main() -> None:
+        store = await left_waiting()
+        limits = aion.Limits(unread_signals_max=3)
+        async with engine_with(changed(ended), store=store, limits=limits) as engine:
+            for value in (1, 2, 3):
+                await engine.get("o").signal(item, value)
+            with pytest.raises(LimitExceeded, match="blocked and has 3 inputs waiting"):
+                await engine.get("o").signal(item, 4)
+        async with engine_with(changed(ended), store=store, limits=limits) as engine:
+            with pytest.raises(LimitExceeded):
+                await engine.get("o").signal(item, 5)
+        async with engine_with(original, store=store) as engine:
+            await engine.get("o").signal(go)
+            await engine.get("o").signal(item, 0)
+
+            assert await engine.get("o").result() == [7, 1, 2, 3, 7]
+
+    run(main)
+
+
+def test_a_run_that_cannot_be_rebuilt_through_a_fault_of_ours_blocks_nobody_else(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is blocked, its input waits, and the next engine, without the fault, lets it go on."""
+    caplog.set_level(logging.CRITICAL)
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("a fault of ours")
+
+    async def main() -> None:
+        store = await left_waiting()
+        with monkeypatch.context() as faulty:
+            faulty.setattr(residency, "replay", fail)
+            async with engine_with(original, store=store) as engine:
+                await engine.get("o").signal(go)
+                described = await engine.get("o").describe()
+                restarts = engine._shards[0].restarts
+        async with engine_with(original, store=store) as engine:
+            await engine.get("o").signal(item, 0)
+            result = await engine.get("o").result()
+
+        assert (described.status, restarts, result) == ("blocked", 0, [7, 7])
+        assert described.blocked_reason == "engine fault: ZeroDivisionError('a fault of ours')"
 
     run(main)
 

@@ -20,12 +20,14 @@ from aion._runtime.clock import Clock
 from aion._runtime.registry import Registry
 from aion._runtime.resident import Delivery, ResidentRun
 from aion._runtime.settings import Settings
-from aion.errors import NonDeterminism, StoreCorrupt
+from aion.errors import NonDeterminism, StoreCorrupt, StoreError
 from aion.stores.base import EventRow, RunRecord, Store
 
 _log = logging.getLogger("aion.engine")
 
 CORRUPT = f"corrupt:{VERSION}"
+FAULT = f"fault:{VERSION}"
+"""Both are tried again whenever the run is loaded: a file may have been mended, and a fault may have been passing."""
 MISSING = "missing"
 REPORTED = (0, 0)
 """Stands for an attempt whose report has arrived and is not yet durable."""
@@ -111,6 +113,7 @@ class Residency:
         if record.status == "blocked":
             run.block = ev.WorkflowBlocked(record.blocked_reason or "", record.blocked_code or "")
             if record.blocked_code in (code, self.too_long):
+                run.aside = len(self._store.inbox(run.run))
                 self.add(run)
                 return run
         try:
@@ -125,10 +128,20 @@ class Residency:
                 self._block(run, ev.WorkflowBlocked("corrupt history", CORRUPT, str(exc)))
         except _MissingCode as exc:
             self._block(run, ev.WorkflowBlocked("missing code", MISSING, str(exc)))
+        except StoreError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - a fault of ours in one run must not stop the others
+            _log.exception("run %s cannot be rebuilt", run.run_id)
+            self._forget_code(run)
+            run.state = self._bare_state(record)
+            if record.blocked_code != FAULT:
+                self._block(run, ev.WorkflowBlocked("engine fault", FAULT, repr(exc)))
         else:
             if record.status == "blocked":
                 run.note = ev.WorkflowUnblocked(code)
                 run.block = None
+        if run.block is not None:
+            run.aside = len(self._store.inbox(run.run))
         self.add(run)
         return run
 
@@ -175,7 +188,7 @@ class Residency:
         self._forget_code(run)
         record = self._store.records([run.run])[0]
         run.state = self._bare_state(record)
-        self._block(run, ev.WorkflowBlocked("engine fault", self._registry.code_of(run.type) or MISSING, repr(exc)))
+        self._block(run, ev.WorkflowBlocked("engine fault", FAULT, repr(exc)))
 
     def _forget_code(self, run: ResidentRun) -> None:
         run.queue.clear()

@@ -32,10 +32,12 @@ class ResidentRun:
 
     `stepper` is None while the run is blocked. `opening` holds the start of a run that is not yet recorded.
     `block` says why a blocked run is; `note` is a `WorkflowBlocked` or `WorkflowUnblocked` that its next turn
-    records first. `flushing` means its last turn is not yet durable: it takes no other.
+    records first; `aside` counts what waits in its inbox meanwhile. `flushing` means its last turn is not yet
+    durable: it takes no other.
     """
 
     __slots__ = (
+        "aside",
         "block",
         "chain",
         "flushing",
@@ -65,6 +67,7 @@ class ResidentRun:
         self.type = type
         self.state = state
         self.stepper: Stepper | None = None
+        self.aside = 0
         self.opening: Opening | None = None
         self.note: ev.WorkflowBlocked | ev.WorkflowUnblocked | None = None
         self.block: ev.WorkflowBlocked | None = None

@@ -144,6 +144,15 @@ def _apply(run: ResidentRun, draft: Draft, event: ev.AnyEvent, time: int, hand_o
 
 def _set_aside(turn: Turn, delivery: Delivery, ports: TurnPorts) -> None:
     """The run cannot move: its input becomes a durable inbox row, and that is its acknowledgement."""
+    if type(delivery.input) is SignalArrived and delivery.inbox is None:
+        waiting, bound = turn.run.aside, ports.limits.unread_signals_max
+        if waiting >= bound:
+            refusal = LimitExceeded(
+                f"workflow {turn.run.workflow_id!r} is blocked and has {waiting:,} inputs waiting, which is the limit: "
+                "load code that fits it, or terminate it"
+            )
+            turn.refused.append((delivery, refusal))
+            return
     turn.taken.append(delivery)
     if delivery.inbox is not None:
         # It is in the inbox already and stays there.
@@ -151,6 +160,7 @@ def _set_aside(turn: Turn, delivery: Delivery, ports: TurnPorts) -> None:
         return
     arrived = delivery.input
     run = turn.run.run
+    turn.run.aside += 1
     turn.inbox.append(InboxRow(run, ports.next_inbox_id(), "input", encode_input(arrived)))
     if type(arrived) is TimerDue:
         turn.draft.disarmed.append((arrived.due, run, arrived.seq))

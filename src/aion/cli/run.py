@@ -193,7 +193,7 @@ async def _watch(handle: WorkflowHandle[Any], workflow: AnyWorkflow, progress: R
     async for event in handle.events():
         progress.feed(event)
         # A block that another version of the code met says nothing about this one, which the engine tries by itself.
-        if event.type == "WorkflowBlocked" and event.data["code"].startswith((workflow.code, "corrupt")):
+        if event.type == "WorkflowBlocked" and event.data["code"].startswith((workflow.code, "corrupt", "fault")):
             return event
     return None
 
